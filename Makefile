@@ -1,0 +1,64 @@
+# Each target does its own set-up: nothing but git, make and Python 3.11+ need be there.
+# Another interpreter: make test PYTHON=python3.13
+
+PYTHON ?= python3
+VENV := .venv# the package, its tests, linters and docs
+PLAIN := .venv-plain# the package alone, as a user installs it
+
+# An environment belongs to one interpreter in one place, and an installation to one version and
+# one pyproject.toml. The names of the stamps tell the first two; make compares dates for the last.
+KEY := $(shell $(PYTHON) -c "import os, sys, zlib; print('%d.%d.%d-%08x' % (sys.version_info[:3] \
+    + (zlib.crc32(repr((sys.version, sys.base_prefix, os.getcwd())).encode()),)))" 2>/dev/null)
+RELEASE := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' src/taskpar/__init__.py 2>/dev/null)
+INSTALLED := .installed-$(RELEASE)
+PIP := bin/python -m pip --disable-pip-version-check install --quiet --editable
+
+.PHONY: help demo test lint test-all docs clean
+.NOTPARALLEL: # two installations into one environment would trip over each other
+
+help:
+	@echo "make demo      the examples on real input, on every executor"
+	@echo "make test      the tests"
+	@echo "make lint      ruff, mypy, pyright"
+	@echo "make test-all  all tests, the long ones too, and the docs"
+	@echo "make docs      the docs, into site/"
+	@echo "make clean     remove what was made"
+
+demo: $(PLAIN)/$(INSTALLED)
+	$(PLAIN)/bin/python examples/demo.py
+
+test: $(VENV)/$(INSTALLED)-test
+	$(VENV)/bin/pytest -q -m "not slow"
+
+lint: $(VENV)/$(INSTALLED)-lint
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy --strict
+	$(VENV)/bin/pyright --pythonpath $(VENV)/bin/python
+
+# The long profile draws many more examples a test, hence the longer time for each.
+test-all: $(VENV)/$(INSTALLED)-test docs
+	HYPOTHESIS_PROFILE=thorough $(VENV)/bin/pytest -q --timeout=900
+
+docs: $(VENV)/$(INSTALLED)-docs
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet
+
+clean:
+	rm -rf $(VENV) $(PLAIN) dist site .hypothesis .mypy_cache .pytest_cache .ruff_cache
+
+$(VENV)/.python-$(KEY) $(PLAIN)/.python-$(KEY): %/.python-$(KEY):
+	@command -v $(PYTHON) >/dev/null || { \
+	    echo "There is no '$(PYTHON)' here. Name a Python 3.11+: make PYTHON=/path/to/python" >&2; exit 1; }
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'taskpar needs Python 3.11 or \
+	newer; %s is %d.%d. Name another: make PYTHON=python3.12' % ((sys.executable,) + sys.version_info[:2]))"
+	$(PYTHON) -m venv --clear $*
+	@touch $@
+
+$(PLAIN)/$(INSTALLED): pyproject.toml $(PLAIN)/.python-$(KEY)
+	$(PLAIN)/$(PIP) .
+	@touch $@
+
+$(VENV)/$(INSTALLED)-test $(VENV)/$(INSTALLED)-lint $(VENV)/$(INSTALLED)-docs: \
+$(VENV)/$(INSTALLED)-%: pyproject.toml $(VENV)/.python-$(KEY)
+	$(VENV)/$(PIP) ".[$*]"
+	@touch $@

@@ -1,0 +1,75 @@
+"""taskpar: run ordinary functions in parallel, and get exactly what the serial program gives."""
+
+from typing import TYPE_CHECKING
+
+from taskpar._engine.backend import WorkerInfo
+from taskpar._engine.results import Results
+from taskpar._model.counter import SharedCounter
+from taskpar._model.options import Options
+from taskpar._model.outcome import Record, record_of
+from taskpar._model.partial import Placeholder, partial
+from taskpar._model.task import Task, call
+from taskpar._system.cpus import available_cpus
+from taskpar.ambient import use
+from taskpar.errors import (
+    CrossingError,
+    DescribedError,
+    ExecutorClosedError,
+    InitializerError,
+    TaskparError,
+    WorkerDiedError,
+)
+from taskpar.executor import Executor
+from taskpar.executors import (
+    PoolExecutor,
+    ProcessExecutor,
+    QueueExecutor,
+    SerialExecutor,
+    ThreadExecutor,
+)
+from taskpar.parallel import Parallel, parallel
+
+if TYPE_CHECKING:
+    from taskpar.backends.worker import Worker, current_worker
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "CrossingError",
+    "DescribedError",
+    "Executor",
+    "ExecutorClosedError",
+    "InitializerError",
+    "Options",
+    "Parallel",
+    "Placeholder",
+    "PoolExecutor",
+    "ProcessExecutor",
+    "QueueExecutor",
+    "Record",
+    "Results",
+    "SerialExecutor",
+    "SharedCounter",
+    "Task",
+    "TaskparError",
+    "ThreadExecutor",
+    "Worker",
+    "WorkerDiedError",
+    "WorkerInfo",
+    "available_cpus",
+    "call",
+    "current_worker",
+    "parallel",
+    "partial",
+    "record_of",
+    "use",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import what is a process, or needs one, when it is asked for: multiprocessing is heavy."""
+    if name in ("Worker", "current_worker"):
+        from taskpar.backends import worker
+
+        return getattr(worker, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,1 @@
+"""How calls are run: written once, for every backend."""

@@ -1,0 +1,154 @@
+"""The function of a job, with all that is bound to it: it crosses once per worker.
+
+The caller's side is a `Constant`: the function as bytes, made once per job. Small ones travel
+within each batch; big ones lie in a `Segment`, and a batch only says where. A worker keeps the
+last ones that it met.
+
+What one call writes into its function's constants must not reach the next call, as it would then
+depend on which calls share a worker. So a function is kept *made* only if nothing in it can be
+written to; otherwise each call makes its own from the bytes. Big buffers are not copied for that:
+they are private, copy-on-write views of the segment.
+"""
+
+import pickle
+from collections import OrderedDict
+from collections.abc import Callable
+from functools import partial
+from itertools import count
+from os import getpid
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+from taskpar._engine import pickling
+from taskpar._system.segment import Segment
+
+SMALL = 1 << 14
+"""Bytes up to which a constant travels within the batch: copying that much takes a microsecond."""
+
+KEPT = 64
+"""Constants that a worker keeps."""
+
+_ALIGN = 64
+_numbers = count()
+
+Reference = tuple[object, ...]
+"""What travels: ``(key, reusable, pickled, segment, cuts)``; small ones are their own key."""
+
+
+class Constant:
+    """The caller's side: pickles a function once.
+
+    Args:
+        function: What the job calls.
+
+    Raises:
+        Exception: Whatever pickling raises.
+    """
+
+    def __init__(self, function: Callable[..., object]) -> None:
+        buffers: list[pickle.PickleBuffer] = []
+        pickled = pickling.dumps(function, buffers.append)
+        pieces = [memoryview(pickled), *(buffer.raw() for buffer in buffers)]
+        self.reference: Reference
+        if sum(piece.nbytes for piece in pieces) > SMALL:
+            segment, cuts = _laid_down(pieces)
+            key = (getpid(), next(_numbers))
+            self.reference = (key, is_unwritable(function), None, segment, cuts)
+        else:
+            pickled = pickling.dumps(function) if buffers else pickled
+            self.reference = (None, is_unwritable(function), pickled, None, None)
+
+
+def _laid_down(pieces: list[memoryview]) -> tuple[Segment, list[tuple[int, int]]]:
+    cuts: list[tuple[int, int]] = []
+    end = 0
+    for piece in pieces:
+        start = -(-end // _ALIGN) * _ALIGN
+        end = start + piece.nbytes
+        cuts.append((start, end))
+    segment = Segment(end)
+    for (start, stop), piece in zip(cuts, pieces, strict=True):
+        segment.memory[start:stop] = piece.cast("B")
+    return segment, cuts
+
+
+def is_unwritable(thing: object, depth: int = 8) -> bool:
+    """Tell whether nothing in a function, as far as it is bound to it, can be written to.
+
+    Module globals do not count: a module is a worker's own, and lives as long as the worker.
+    """
+    if depth == 0:
+        return False
+    if type(thing) in _UNWRITABLE or isinstance(thing, type):
+        return True
+    if getattr(type(thing), "__taskpar_stable__", False) is True:
+        return True
+    parts: list[object]
+    if type(thing) is FunctionType:
+        cells = [cell.cell_contents for cell in thing.__closure__ or () if _filled(cell)]
+        defaults = [*(thing.__defaults__ or ()), *(thing.__kwdefaults__ or {}).values()]
+        parts = [part for part in (*cells, *defaults) if part is not thing]
+    elif type(thing) is BuiltinFunctionType:
+        parts = [] if isinstance(thing.__self__, ModuleType) else [thing.__self__]
+    elif type(thing) is MethodType:
+        parts = [thing.__func__, thing.__self__]
+    elif isinstance(thing, partial):
+        parts = [thing.func, *thing.args, *thing.keywords.values()]
+    elif type(thing) in (tuple, frozenset):
+        parts = list(thing)  # type: ignore[call-overload]  # narrowed by the line above
+    else:
+        return _is_global(thing)
+    return all(is_unwritable(part, depth - 1) for part in parts)
+
+
+_UNWRITABLE = frozenset((int, float, complex, str, bytes, bool, type(None), range))
+
+
+def _filled(cell: Any) -> bool:
+    try:
+        cell.cell_contents  # noqa: B018  # asking is what raises
+    except ValueError:
+        return False
+    return True
+
+
+def _is_global(thing: object) -> bool:
+    """Tell whether a thing travels as a name in its module, as a cached function does."""
+    try:
+        return isinstance(thing.__reduce__(), str)
+    except Exception:
+        return False  # it cannot be pickled this way at all
+
+
+# -------------------------------------------------------------------------------- in the worker
+_kept: OrderedDict[object, Any] = OrderedDict()
+
+
+def made(reference: Reference) -> tuple[bool, Callable[[], Any]]:
+    """Return whether a constant is reusable, and what makes it."""
+    key, reusable, pickled, segment, cuts = reference
+    key = pickled if key is None else key
+    make = _kept.get(key)
+    if make is None:
+        if segment is None:
+            make = partial(pickle.loads, pickled)
+        else:
+            make = partial(_from_segment, segment, cuts)
+        if reusable:
+            make = partial(_same, make())
+        _kept[key] = make
+        if len(_kept) > KEPT:
+            _kept.popitem(last=False)
+    else:
+        _kept.move_to_end(key)
+    return bool(reusable), make
+
+
+def _same(thing: Any) -> Any:
+    return thing
+
+
+def _from_segment(segment: Segment, cuts: list[tuple[int, int]]) -> Any:
+    view = memoryview(segment.private())
+    head, *buffers = [view[start:stop] for start, stop in cuts]
+    return pickle.loads(head, buffers=buffers)

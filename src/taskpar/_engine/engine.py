@@ -1,0 +1,290 @@
+"""The engine: drives the ledger and one backend, for as many threads as like to call it.
+
+::
+
+    caller's thread                  ledger (pure)                  worker
+    job.read ──── numbered calls ──► Submitted
+                                      a slot is free: cut a batch
+                  Send(ticket) ◄────
+    wire.pack ── backend.send ───────────────────────────────────► wire.run
+                  Part, Done, Died ◄────────────────────────────── backend reports
+    job.settle ◄── Settle
+
+One lock guards the ledger, and nothing is done while it is held: no pickling, no writing, no
+code of a user. What the ledger says is done by the thread that brought the event, so a call goes
+to its worker from the thread that submitted it.
+"""
+
+import os
+import threading
+import weakref
+from collections import deque
+from collections.abc import Callable
+from itertools import count
+from typing import Protocol
+
+from taskpar._engine import ledger as book
+from taskpar._engine import wire
+from taskpar._engine.backend import Backend, Parcel, WorkerInfo
+from taskpar._engine.constant import Reference
+from taskpar._model.outcome import Error
+from taskpar.errors import ExecutorClosedError, InitializerError, WorkerDiedError
+
+
+class Job(Protocol):
+    """A row of numbered calls: what the engine needs to know of a ``map``, or of submits."""
+
+    def calls(self, start: int, stop: int) -> wire.Calls | None:
+        """Return a batch of the job; None when nobody wants it any more."""
+
+    def reference(self, calls: wire.Calls) -> Reference | BaseException:
+        """Return how workers get the function, or why it cannot be pickled."""
+
+    def label(self, calls: wire.Calls) -> str:
+        """Return a name for the batch."""
+
+    def settle(self, start: int, stop: int, reply: wire.Reply) -> None:
+        """Take the outcomes of calls ``start`` to ``stop``."""
+
+    def dropped(self, start: int, stop: int, broken: BaseException | None) -> None:
+        """Learn that calls will never run: cancelled, or (with the reason) no worker is left."""
+
+
+class Engine:
+    """Runs jobs on a backend.
+
+    Args:
+        backend: Where calls run; started with the first job.
+    """
+
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+        self._ledger = book.Ledger(0 if backend.inline else backend.slots, backend.largest_batch)
+        self._lock = threading.Lock()
+        self._jobs: dict[int, Job] = {}
+        self._numbers = count()
+        self._starting = threading.RLock()
+        self._started = False
+        self._stopped = threading.Event()
+        self._cause: BaseException | None = None
+        self._abandoned = False
+        self._doing = threading.local()
+
+    # ------------------------------------------------------------------------ for jobs
+    def add(self, job: Job) -> int:
+        """Take a job in; its calls come with `submit`.
+
+        Raises:
+            ExecutorClosedError: After `shutdown`.
+            InitializerError: No worker can be made.
+        """
+        self._start()
+        with self._lock:
+            self._check_open()
+            number = next(self._numbers)
+            self._jobs[number] = job
+        return number
+
+    def _start(self) -> None:
+        with self._starting:
+            if self._started or self._ledger.closing:
+                return
+            self.backend.start(self)
+            self._started = True
+            if not self.backend.inline:
+                _close_at_exit(self)
+
+    def _check_open(self) -> None:
+        if self._ledger.closing:
+            raise ExecutorClosedError("cannot schedule new calls: the executor was shut down")
+        if self._ledger.broken:
+            raise self._broken()
+
+    def _broken(self) -> InitializerError:
+        error = InitializerError("the executor is broken: no worker could be made ready")
+        error.__cause__ = self._cause
+        return error
+
+    def submit(self, number: int, start: int, stop: int, chunksize: int | None = None) -> None:
+        """Let calls of a job wait for a worker.
+
+        Raises:
+            ExecutorClosedError: After `shutdown`.
+        """
+        event = book.Submitted(number, start, stop, chunksize)
+        with self._lock:
+            self._check_open()
+            actions = self._ledger.handle(event)
+        self._do(actions)
+
+    def want(self, number: int, index: int) -> None:
+        """Run a call here, where the backend is inline and nobody has run it yet."""
+        self._handle(book.Wanted(number, index))
+
+    def forget(self, number: int) -> None:
+        """Let a job go: what waits of it is not run any more."""
+        self._handle(book.Closed(number))
+        self._jobs.pop(number, None)
+
+    # --------------------------------------------------------------------- for backends
+    def part(self, ticket: int, reply: object) -> None:
+        """Take a report that some outcomes of a ticket are home."""
+        home = _read(reply)
+        self._handle(book.Part(ticket, home.count, home.seconds), home)
+
+    def done(self, ticket: int, reply: object) -> None:
+        """Take a report that a worker is through with a ticket."""
+        home = _read(reply)
+        self._handle(book.Done(ticket, home.count, home.seconds), home)
+
+    def died(self, ticket: int, why: str, position: int | None) -> None:
+        """Take a report that the worker of a ticket has died."""
+        self._handle(book.Died(ticket, position), why=why)
+
+    def broken(self, cause: BaseException | None) -> None:
+        """Take a report that no worker can be made."""
+        self._cause = self._cause or cause
+        self._handle(book.Broken())
+
+    # ---------------------------------------------------------------------------- doing
+    def _handle(
+        self, event: book.Event, reply: wire.Reply | None = None, why: str | None = None
+    ) -> None:
+        with self._lock:
+            actions = self._ledger.handle(event)
+        self._do(actions, reply, why)
+        if self._abandoned and not self._ledger.closing:
+            self.shutdown(wait=False)
+
+    def _do(
+        self, actions: list[book.Action], reply: wire.Reply | None = None, why: str | None = None
+    ) -> None:
+        """Do what the ledger says.
+
+        A backend may report from within `send`. What follows from that is done after what is being
+        done now, not within it: else a row of quick batches would end as a deep recursion. Only
+        inline, where a call may wait for another one, it is done at once.
+        """
+        steps = [(action, reply, why) for action in actions]
+        if self.backend.inline:
+            for step in steps:
+                self._step(*step)
+            return
+        row: deque[tuple[book.Action, wire.Reply | None, str | None]] | None
+        row = getattr(self._doing, "row", None)
+        if row is not None:
+            row.extend(steps)
+            return
+        row = self._doing.row = deque(steps)
+        del steps, reply
+        interrupt: BaseException | None = None
+        while row:
+            try:
+                self._step(*row.popleft())
+            except KeyboardInterrupt as error:  # after all is done: nothing may be lost
+                interrupt = error
+        self._doing.row = None
+        if interrupt is not None:
+            raise interrupt
+
+    def _step(self, action: book.Action, reply: wire.Reply | None, why: str | None) -> None:
+        match action:
+            case book.Send():
+                self._send(action)
+            case book.Settle(number, start, stop):
+                if (job := self._jobs.get(number)) and reply is not None:
+                    job.settle(start, stop, reply)
+            case book.Blame(number, index):
+                if job := self._jobs.get(number):
+                    error = Error(WorkerDiedError(f"call {index}: {why}", index))
+                    job.settle(index, index + 1, wire.Reply(0, 1, 0.0, [error]))
+            case book.Drop(number, start, stop, broken):
+                if job := self._jobs.get(number):
+                    job.dropped(start, stop, self._broken() if broken else None)
+            case book.Stop():
+                if self._started:
+                    self.backend.stop()
+                self._stopped.set()
+
+    def _send(self, send: book.Send) -> None:
+        job = self._jobs.get(send.job)
+        calls = None if job is None else job.calls(send.start, send.stop)
+        if job is None or calls is None:
+            self.done(send.ticket, wire.Reply(0, send.stop - send.start, 0.0, []))
+            return
+        calls.whole = send.chunksize is not None
+        try:
+            content = calls if self.backend.direct else wire.pack(calls, job.reference(calls))
+        except KeyboardInterrupt:
+            self.done(send.ticket, None)  # it was not sent: it waits again
+            raise
+        self.backend.send(send.ticket, Parcel(content, job.label(calls)))
+
+    def workers(self) -> tuple[WorkerInfo, ...]:
+        """Tell which workers there are."""
+        if not self._started or self._stopped.is_set():
+            return ()
+        return self.backend.workers()
+
+    # -------------------------------------------------------------------------- leaving
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Take no more jobs, and let the workers go when all calls are home."""
+        self._handle(book.Shutdown(cancel_futures))
+        if not wait or getattr(self._doing, "row", None) is not None:
+            return  # who comes from within a report would wait for himself
+        while self.backend.inline and self._ledger.waits:
+            self._handle(book.Wanted())
+        if self._started:
+            self._stopped.wait()
+            self.backend.join()
+
+    def abandon(self) -> None:
+        """Shut down without waiting, from wherever the garbage collector happens to run.
+
+        That may be within this very engine, where its lock is held: then the holder does it.
+        """
+        self._abandoned = True
+        if self._lock.acquire(blocking=False):
+            self._lock.release()
+            self.shutdown(wait=False)
+
+
+def _read(reply: object) -> wire.Reply:
+    if isinstance(reply, wire.Reply):
+        return reply
+    if reply is None:
+        return wire.Reply(0, 0, 0.0, [])
+    if isinstance(reply, bytes | memoryview):
+        return wire.read_reply(reply)
+    raise TypeError(f"a reply is bytes or a Reply, not {type(reply).__name__}")
+
+
+# ---------------------------------------------------------------------------------- at exit
+_open: "weakref.WeakSet[Engine]" = weakref.WeakSet()
+_watching: Callable[[], bool] | None = None
+_watch_lock = threading.Lock()
+
+
+def _close_at_exit(engine: Engine) -> None:
+    """See to it that an engine ends its work and lets its workers go before the interpreter ends.
+
+    One thread waits for the main thread to end: at that time threads and processes can still be
+    started, which functions registered with `atexit` cannot do.
+    """
+    global _watching
+    _open.add(engine)
+    with _watch_lock:
+        if _watching is None or not _watching():
+            watcher = threading.Thread(target=_close_all, name="taskpar-exit")
+            watcher.start()
+            _watching = watcher.is_alive
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_open.clear)  # they are the parent's
+
+
+def _close_all() -> None:
+    threading.main_thread().join()
+    for engine in list(_open):
+        engine.shutdown()

@@ -1,0 +1,402 @@
+"""The book of every call: what waits, what is out at a worker, what is home.
+
+All that decides is here, and nothing else is: one pure function of events,
+``ledger.handle(event) -> actions``. No thread, no clock, no pickle, no process. So each rule
+exists once, for all backends, and is tested by simulation.
+
+::
+
+    Submitted ──► waiting ──(a slot is free: cut a batch)──► out ──Part/Done──► home
+                     ▲                                        │
+                     └──── what a Done or a Died left over ───┘
+
+Rules for whoever edits this file:
+
+1. A call is in exactly one of the three places; it leaves *out* by exactly one report.
+2. A batch is one run of consecutive calls of one job. Reports are about a *prefix* of what is
+   still out of it; the rest goes back to the *front* of the queue, so that order is kept.
+3. Jobs take turns, a batch each, in the order in which they came.
+4. Nothing here knows a function, an argument, a value or an exception.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+TARGET_SECONDS = 0.01
+"""How long a batch should take: long against the 0.1 ms of a message there and back, short
+against what a reader notices, so that a batch costs neither throughput nor latency."""
+
+FIRST_BATCH = 8
+"""Calls in a job's first batches, before it is known how long a call takes."""
+
+SHARE = 2
+"""A batch takes at most 1/(SHARE x slots) of what waits, so batches shrink towards the tail."""
+
+MAX_BARREN_DEATHS = 3
+"""Workers may die this often in a row before they start a call; then the executor is broken."""
+
+
+# ---------------------------------------------------------------------------------------- events
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """Calls ``start`` to ``stop`` of a job are there; ``chunksize`` is what the user asked for."""
+
+    job: int
+    start: int
+    stop: int
+    chunksize: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Somebody offers his own thread to run call ``index`` of ``job`` (any call, when None)."""
+
+    job: int | None = None
+    index: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The next ``count`` calls of a ticket are home; more will come."""
+
+    ticket: int
+    count: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The next ``count`` calls of a ticket are home; the rest of it was not started."""
+
+    ticket: int
+    count: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Died:
+    """The worker of a ticket died while it ran call ``position`` of the batch (None: no call)."""
+
+    ticket: int
+    position: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """No worker can be made any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """Nobody wants the job's results any more: forget what waits."""
+
+    job: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shutdown:
+    """Take no more calls; with ``cancel``, forget what waits."""
+
+    cancel: bool = False
+
+
+Event = Submitted | Wanted | Part | Done | Died | Broken | Closed | Shutdown
+
+
+# --------------------------------------------------------------------------------------- actions
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Give calls ``start`` to ``stop`` of ``job`` to a worker, under the number ``ticket``."""
+
+    ticket: int
+    job: int
+    start: int
+    stop: int
+    chunksize: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """The outcomes of calls ``start`` to ``stop`` are in the report that is being handled."""
+
+    job: int
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True)
+class Blame:
+    """Call ``index`` killed its worker: that is its outcome."""
+
+    job: int
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Calls ``start`` to ``stop`` will never run: cancelled, or (``broken``) no worker is left."""
+
+    job: int
+    start: int
+    stop: int
+    broken: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """All is home and no more will come: let the workers go."""
+
+
+Action = Send | Settle | Blame | Drop | Stop
+
+
+# ----------------------------------------------------------------------------------------- state
+@dataclass(slots=True)
+class _Job:
+    """What waits of one job, and what its calls have cost so far."""
+
+    chunksize: int | None
+    waiting: deque[tuple[int, int]] = field(default_factory=deque)
+    count: int = 0
+    """How many calls wait."""
+    mean: float | None = None
+    """Seconds a call, the last batches weighing most."""
+    queued: bool = False
+    """Whether the job stands in the row of those whose turn will come."""
+
+
+@dataclass(slots=True)
+class _Batch:
+    """A run of calls that is out at a worker."""
+
+    job: int
+    start: int
+    stop: int
+
+
+class Ledger:
+    """The pure state machine.
+
+    Args:
+        slots: How many batches may be out at once; 0 where calls run only when they are `Wanted`.
+        largest_batch: The most calls that a batch may have; None: no bound.
+    """
+
+    def __init__(self, slots: int, largest_batch: int | None = None) -> None:
+        self.free = slots
+        self.broken = False
+        self.closing = False
+        self.stopped = False
+        self._slots = max(slots, 1)
+        self._largest = largest_batch
+        self._jobs: dict[int, _Job] = {}
+        self._row: deque[int] = deque()
+        self._out: dict[int, _Batch] = {}
+        self._wanted: set[int] = set()
+        self._tickets = 0
+        self._barren = 0
+        self._rules: dict[type, Callable[..., Iterator[Action]]] = {
+            Submitted: self._submitted,
+            Wanted: self._want,
+            Part: self._part,
+            Done: self._done,
+            Died: self._died,
+            Broken: self._break,
+            Closed: self._close,
+            Shutdown: self._shutdown,
+        }
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits and nothing is out."""
+        return not self._out and not self.waits
+
+    @property
+    def waits(self) -> bool:
+        """Whether any call waits."""
+        return any(job.count for job in self._jobs.values())
+
+    def waiting(self, job: int) -> int:
+        """Tell how many calls of a job wait."""
+        return self._jobs[job].count if job in self._jobs else 0
+
+    def handle(self, event: Event) -> list[Action]:
+        """Take one event into the book and say what must be done now.
+
+        **Law:** every submitted call comes out exactly once, in a `Settle`, a `Blame` or a `Drop`,
+        unless its job is `Closed` first.
+
+        Args:
+            event: What has happened. A report about an unknown ticket changes nothing.
+
+        Returns:
+            What to do, in this order.
+        """
+        actions = list(self._rules[type(event)](event))
+        actions += self._cut()
+        if self.closing and not self.stopped and self.idle:
+            self.stopped = True
+            actions.append(Stop())
+        return actions
+
+    # ------------------------------------------------------------------------------------- rules
+    def _submitted(self, event: Submitted) -> Iterator[Action]:
+        job = self._jobs.get(event.job)
+        if job is None:
+            job = self._jobs[event.job] = _Job(event.chunksize)
+        self._put(event.job, event.start, event.stop)
+        if self.broken:
+            yield from self._drop(event.job, broken=True)
+
+    def _want(self, event: Wanted) -> Iterator[Action]:
+        number = event.job
+        if number is None:
+            number = next((n for n, job in self._jobs.items() if job.count), None)
+        if number is None or not self.waiting(number):
+            return
+        job = self._jobs[number]
+        index = job.waiting[0][0] if event.index is None else event.index
+        place = next((i for i, (a, b) in enumerate(job.waiting) if a <= index < b), None)
+        if place is None:
+            return
+        start, stop = job.waiting[place]
+        job.waiting[place] = (start, index)
+        job.waiting.insert(place + 1, (index + 1, stop))
+        job.waiting = deque(span for span in job.waiting if span[0] < span[1])
+        job.count -= 1
+        self._wanted.add(self._tickets)
+        yield self._send(number, index, index + 1)
+
+    def _part(self, event: Part) -> Iterator[Action]:
+        batch = self._out.get(event.ticket)
+        if batch is not None:
+            yield from self._home(batch, event.count, event.seconds)
+
+    def _done(self, event: Done) -> Iterator[Action]:
+        batch = self._back(event.ticket)
+        if batch is not None:
+            yield from self._home(batch, event.count, event.seconds)
+            yield from self._again(batch)
+
+    def _died(self, event: Died) -> Iterator[Action]:
+        batch = self._back(event.ticket)
+        if batch is None:
+            return
+        first = batch.start
+        if event.position is not None and first + event.position < batch.stop:
+            guilty = first + event.position
+            self._barren = 0
+            yield Blame(batch.job, guilty)
+            batch.start = guilty + 1
+            yield from self._again(batch)
+            # Finished, but not handed over before the death: the one case of a second start.
+            yield from self._again(_Batch(batch.job, first, guilty))
+            return
+        yield from self._again(batch)
+        if first < batch.stop:
+            self._barren += 1
+            if self._barren > MAX_BARREN_DEATHS:
+                yield from self._break(Broken())
+
+    def _break(self, event: Broken) -> Iterator[Action]:
+        self.broken = True
+        for number in self._jobs:
+            yield from self._drop(number, broken=True)
+
+    def _close(self, event: Closed) -> Iterator[Action]:
+        job = self._jobs.pop(event.job, None)
+        if job is not None and job.queued:
+            self._row.remove(event.job)
+        return iter(())
+
+    def _shutdown(self, event: Shutdown) -> Iterator[Action]:
+        self.closing = True
+        if event.cancel:
+            for number in self._jobs:
+                yield from self._drop(number, broken=False)
+
+    # ------------------------------------------------------------------------------------- moves
+    def _put(self, number: int, start: int, stop: int, *, front: bool = False) -> None:
+        """Let calls wait: at the end of their job, or at its front."""
+        job = self._jobs[number]
+        if start >= stop:
+            return
+        if front:
+            job.waiting.appendleft((start, stop))
+        else:
+            job.waiting.append((start, stop))
+        job.count += stop - start
+        if not job.queued:
+            job.queued = True
+            (self._row.appendleft if front else self._row.append)(number)
+
+    def _cut(self) -> Iterator[Action]:
+        """Give every free slot a batch, the jobs taking turns."""
+        while self.free and self._row:
+            number = self._row.popleft()
+            job = self._jobs[number]
+            job.queued = False
+            if not job.count:
+                continue
+            start, stop = job.waiting.popleft()
+            middle = min(stop, start + self._size(job))
+            if middle < stop:
+                job.waiting.appendleft((middle, stop))
+            job.count -= middle - start
+            if job.count:
+                job.queued = True
+                self._row.append(number)
+            self.free -= 1
+            yield self._send(number, start, middle)
+
+    def _size(self, job: _Job) -> int:
+        """Tell how many calls the job's next batch should have."""
+        if job.chunksize is not None:
+            size = job.chunksize
+        else:
+            share = -(-job.count // (SHARE * self._slots))
+            lasts = FIRST_BATCH if job.mean is None else int(TARGET_SECONDS / (job.mean + 1e-9))
+            size = max(1, min(share, lasts))
+        return size if self._largest is None else min(size, self._largest)
+
+    def _send(self, number: int, start: int, stop: int) -> Send:
+        ticket = self._tickets
+        self._tickets += 1
+        self._out[ticket] = _Batch(number, start, stop)
+        return Send(ticket, number, start, stop, self._jobs[number].chunksize)
+
+    def _back(self, ticket: int) -> _Batch | None:
+        """Take a ticket back from a worker, whose slot is free again."""
+        batch = self._out.pop(ticket, None)
+        if batch is not None:
+            if ticket in self._wanted:
+                self._wanted.discard(ticket)
+            else:
+                self.free += 1
+        return batch
+
+    def _home(self, batch: _Batch, count: int, seconds: float) -> Iterator[Action]:
+        count = min(count, batch.stop - batch.start)
+        if not count:
+            return
+        self._barren = 0
+        job = self._jobs.get(batch.job)
+        if job is not None:
+            each = seconds / count
+            job.mean = each if job.mean is None else (job.mean + each) / 2
+        batch.start += count
+        yield Settle(batch.job, batch.start - count, batch.start)
+
+    def _again(self, batch: _Batch) -> Iterator[Action]:
+        """Put what is left of a batch back to the front; nobody wants it if its job is closed."""
+        if batch.job in self._jobs:
+            self._put(batch.job, batch.start, batch.stop, front=True)
+            if self.broken:
+                yield from self._drop(batch.job, broken=True)
+
+    def _drop(self, number: int, *, broken: bool) -> Iterator[Action]:
+        job = self._jobs[number]
+        spans, job.waiting, job.count = job.waiting, deque(), 0
+        for start, stop in spans:
+            yield Drop(number, start, stop, broken)

@@ -1,0 +1,90 @@
+"""Objects as bytes and back, for workers that do not import the caller's ``__main__``.
+
+Plain pickle wherever it will do, as it is many times faster; `cloudpickle` for what plain pickle
+refuses (lambdas, closures) and for whatever is defined in ``__main__``, which travels by value.
+
+A class that travels by value comes back as the *same* class, and coming back never changes it:
+what a worker did to its copy of the class stays in the worker.
+"""
+
+import io
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+from taskpar._engine import place
+
+PROTOCOL = 5
+Buffers = Callable[[pickle.PickleBuffer], object] | None
+
+
+def dumps(obj: object, buffers: Buffers = None) -> bytes:
+    """Turn an object into bytes.
+
+    Args:
+        obj: Anything.
+        buffers: Takes the object's big buffers, which then are not in the bytes; None: they are.
+
+    Raises:
+        Exception: Whatever pickling raises; the object cannot cross.
+    """
+    taken: list[pickle.PickleBuffer] = []
+    keep = None if buffers is None else taken.append
+    try:
+        data = pickle.dumps(obj, PROTOCOL, buffer_callback=keep)
+        if b"__main__" in data:
+            data = None
+    except Exception:
+        data = None  # cloudpickle can do more; if it cannot, its error is the one to tell
+    if data is None:
+        taken.clear()
+        data = _by_value(obj, keep)
+    if buffers is not None:
+        for buffer in taken:
+            buffers(buffer)
+    return data
+
+
+loads = pickle.loads
+
+
+def _by_value(obj: object, buffers: Buffers = None) -> bytes:
+    with io.BytesIO() as file:
+        pickler_class()(file, PROTOCOL, buffer_callback=buffers).dump(obj)
+        return file.getvalue()
+
+
+_pickler_class: type[Any] | None = None
+
+
+def pickler_class() -> type[Any]:
+    """Return the pickler that carries classes by value; made on first use, as cloudpickle is."""
+    global _pickler_class
+    if _pickler_class is None:
+        import cloudpickle
+        from cloudpickle import cloudpickle as inner
+
+        class ByValuePickler(cloudpickle.Pickler):  # type: ignore[misc]  # untyped base
+            """Sends a class that goes by value together with the name it is known by."""
+
+            def reducer_override(self, obj: Any) -> Any:
+                # cloudpickle gives the classes that it sends an identity, but its way back
+                # overwrites the original's attributes; these three names are all that is used
+                # of its inside, and test_pickling.py holds them.
+                if isinstance(obj, type) and not inner._should_pickle_by_reference(obj):
+                    identity = inner._get_or_create_tracker_id(obj)
+                    return (_class_known_as, (identity, cloudpickle.dumps(obj, PROTOCOL)))
+                return super().reducer_override(obj)
+
+        _pickler_class = ByValuePickler
+    return _pickler_class
+
+
+def _class_known_as(identity: str, by_value: bytes) -> type:
+    """Return the class of that identity: here the one that is known, in a worker the newest."""
+    from cloudpickle import cloudpickle as inner
+
+    known = inner._DYNAMIC_CLASS_TRACKER_BY_ID.get(identity)
+    if known is not None and not place.inside_worker():
+        return known  # type: ignore[no-any-return]  # the registry holds classes
+    return loads(by_value)  # type: ignore[no-any-return]  # made by the pickler above

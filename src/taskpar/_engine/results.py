@@ -1,0 +1,303 @@
+"""The lazy result iterator: all of ``map`` and ``starmap``, ordered or not.
+
+`Mapping` is the job that the engine knows; `Results` is what the caller holds. They are two, so
+that it can be told when nobody looks at the results any more.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
+from math import inf
+from time import monotonic
+from typing import Any, Generic, TypeVar
+
+from taskpar._engine import wire
+from taskpar._engine.constant import Reference
+from taskpar._engine.engine import Engine
+from taskpar._engine.source import Slices, Source
+from taskpar._engine.submissions import reference_to
+from taskpar._model.options import Options
+from taskpar._model.outcome import Error, Record, attach
+from taskpar._model.task import Task, name_of
+from taskpar.errors import ExecutorClosedError, InitializerError, TaskparError
+
+R = TypeVar("R")
+
+BUFFERSIZE = 1000
+"""How many calls an iterator is read ahead of the reader, if not told otherwise: enough for
+batches that cost little, and little memory."""
+
+
+class Mapping:
+    """The job of one ``map``: calls of one function, and their outcomes until they are read.
+
+    Args:
+        engine: Where they run.
+        function: What to call.
+        shape: How it takes its items.
+        source: Where the items come from.
+        options: The name, and what the user asked for of chunks and buffers.
+        ordered: Whether results come in the order of the calls.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        function: Callable[..., Any],
+        shape: wire.Shape,
+        source: Source,
+        options: Options,
+        *,
+        ordered: bool,
+    ) -> None:
+        self._engine = engine
+        self._function = function
+        self._shape = shape
+        self._source = source
+        self._options = options
+        self._ordered = ordered
+        self._name = options.name or name_of(function)
+        self._reference: Reference | BaseException | None = None
+        self._arrived = threading.Condition()
+        self._home: dict[int, tuple[int, wire.Reply | BaseException | None]] = {}
+        self._submitted = 0
+        self._delivered = 0
+        self._cut_off: TaskparError | None = None
+        whole = isinstance(source, Slices) or getattr(source, "whole", False)
+        self._ahead = options.buffersize or (inf if whole else BUFFERSIZE)
+        self._closed = False
+        self._number = engine.add(self)
+        if not engine.backend.inline or whole:
+            self._read()
+
+    # ------------------------------------------------------------------- for the engine
+    def calls(self, start: int, stop: int) -> wire.Calls | None:
+        """Return a batch."""
+        return wire.Calls(self._function, self._shape, self._source.items(start, stop), start)
+
+    def reference(self, calls: wire.Calls) -> Reference | BaseException:
+        """Pickle the function, the first time."""
+        if self._reference is None:
+            self._reference = reference_to(self._function)
+        return self._reference
+
+    def label(self, calls: wire.Calls) -> str:
+        """Return the name of the task, where the items are tasks, else the function's."""
+        first = calls.items[0]
+        return first.name if isinstance(first, Task) and not self._options.name else self._name
+
+    def settle(self, start: int, stop: int, reply: wire.Reply) -> None:
+        """Keep outcomes until their turn comes."""
+        self._keep(start, stop, reply)
+
+    def dropped(self, start: int, stop: int, broken: BaseException | None) -> None:
+        """Keep the news that calls will never run until their turn comes."""
+        self._keep(start, stop, broken)
+
+    def _keep(self, start: int, stop: int, what: wire.Reply | BaseException | None) -> None:
+        with self._arrived:
+            self._home[start] = (stop, what)
+            self._arrived.notify_all()
+
+    # ------------------------------------------------------------------- for the reader
+    def next_block(self, deadline: float) -> list[Any]:
+        """Return the next outcomes, waiting for them; one thread at a time.
+
+        Raises:
+            StopIteration: There are no more.
+            TimeoutError: The deadline has passed.
+            ExecutorClosedError: The executor was shut down before it could read on.
+        """
+        while True:
+            if self._closed:
+                raise StopIteration
+            self._read()
+            found = self._take()
+            if found is not None:
+                return self._opened(*found)
+            if self._submitted == self._delivered:
+                return [self._ended()]
+            if not self._may_read():
+                self._wait(deadline)
+
+    def _may_read(self) -> bool:
+        """Tell whether reading on is allowed and may bring something."""
+        source = self._source
+        return not (
+            source.exhausted
+            or source.error is not None
+            or self._cut_off is not None
+            or self._engine.backend.inline
+            or source.stop >= self._delivered + self._ahead
+        )
+
+    def _read(self) -> None:
+        """Read on, in the caller's thread; in slabs of half the buffer, so that batches stay big."""
+        source = self._source
+        if source.error is not None or (source.exhausted and source.stop == self._submitted):
+            return
+        limit = self._delivered + self._ahead
+        if self._engine.backend.inline and self._ahead is not inf:
+            limit = self._delivered + 1
+        if self._cut_off is None and source.stop - self._delivered <= self._ahead / 2:
+            source.advance(limit)
+        self._submit()
+
+    def _submit(self) -> None:
+        if self._submitted == self._source.stop:
+            return
+        start, self._submitted = self._submitted, self._source.stop
+        try:
+            self._engine.submit(self._number, start, self._submitted, self._options.chunksize)
+        except (ExecutorClosedError, InitializerError) as error:
+            self._cut_off = error
+            self._submitted = start
+
+    def _take(self) -> tuple[int, int, wire.Reply | BaseException | None] | None:
+        with self._arrived:
+            start = self._delivered if self._ordered else next(iter(self._home), -1)
+            found = self._home.pop(start, None)
+        return None if found is None else (start, *found)
+
+    def _opened(self, start: int, stop: int, what: wire.Reply | BaseException | None) -> list[Any]:
+        """Turn what came home into outcomes, and let go of the arguments."""
+        self._source.forget(start, stop)
+        self._delivered += stop - start
+        if not isinstance(what, wire.Reply):
+            reason = what or CancelledError(
+                "the executor was shut down before the call was started"
+            )
+            return [Error(reason)] * (stop - start)
+        outcomes = what.outcomes(start)
+        for index, outcome in enumerate(outcomes, start):
+            if type(outcome) is Error:
+                attach(outcome.exception, Record(index, self._name, 1, what.pid))
+        return outcomes
+
+    def _ended(self) -> Error:
+        """Return the input's own error, or raise: all that was read is delivered."""
+        source = self._source
+        if self._cut_off is not None:
+            raise self._cut_off
+        if source.error is not None:
+            error = source.error
+            source.passed()
+            self._submitted = self._delivered = source.stop
+            return Error(error)
+        raise StopIteration
+
+    def _wait(self, deadline: float) -> None:
+        if self._engine.backend.inline:
+            self._engine.want(self._number, self._delivered)
+            if self._delivered in self._home:
+                return
+        with self._arrived:
+            come = self._delivered in self._home if self._ordered else bool(self._home)
+            if come or self._closed:
+                return
+            seconds = None if deadline == inf else deadline - monotonic()
+            if seconds is not None and seconds <= 0:
+                raise TimeoutError(f"call {self._delivered} was not done in time")
+            self._arrived.wait(seconds)
+
+    def close(self, *, source: bool) -> None:
+        """Let the job go: run no more of it, and close the input, if that is wanted."""
+        with self._arrived:
+            self._closed = True
+            self._arrived.notify_all()
+        self._engine.forget(self._number)
+        if source:
+            self._source.close()
+
+
+class Results(Iterator[R], Generic[R]):
+    """The results of a ``map`` or ``starmap``, one by one.
+
+    **Law** (L1): what `next` returns and raises, time after time, is what ``next(map(f, *its))``
+    does; after an exception it goes on with the next call.
+
+    Args:
+        job: Where outcomes come from.
+        owner: The executor, kept alive as long as its results are.
+        timeout: Seconds from now after which `next` raises `TimeoutError`; None: never.
+    """
+
+    __taskpar_closes__ = True
+
+    def __init__(self, job: Mapping, owner: object, timeout: float | None) -> None:
+        self._job = job
+        self._owner = owner
+        self._deadline = inf if timeout is None else monotonic() + timeout
+        self._ready: deque[Any] = deque()
+        self._reading = threading.Lock()
+        self._begun = False
+        self._closed = False
+
+    def __iter__(self) -> "Results[R]":
+        """Return itself."""
+        return self
+
+    def __next__(self) -> R:
+        """Return the next result, waiting for it.
+
+        Raises:
+            StopIteration: There are no more.
+            BaseException: What the call raised, at its position; `next` goes on after it.
+            TimeoutError: The result was not there in time; it can be asked for again.
+        """
+        try:
+            outcome = self._ready.popleft()
+        except IndexError:
+            outcome = self._fetch()
+        if type(outcome) is not Error:
+            return outcome  # type: ignore[no-any-return]  # what the function returned
+        try:
+            raise outcome.exception
+        finally:
+            del outcome  # else the traceback and this frame keep each other alive
+
+    def _fetch(self) -> Any:
+        self._begun = True
+        with self._reading:
+            while not self._ready:
+                try:
+                    self._ready.extend(self._job.next_block(self._deadline))
+                except StopIteration:
+                    self._end(source=False)
+                    raise
+            return self._ready.popleft()
+
+    def _end(self, *, source: bool) -> None:
+        if not self._closed:
+            self._closed = True
+            self._ready.clear()
+            self._job.close(source=source)
+
+    def drained(self) -> list[R]:
+        """Return all that is left, or raise the first error, whatever its type, and close.
+
+        Unlike ``list``, this does not take a `StopIteration` that a call raises for the end.
+        """
+        values: list[R] = []
+        while True:
+            try:
+                outcome = self._ready.popleft() if self._ready else self._fetch()
+            except StopIteration:
+                return values
+            if type(outcome) is Error:
+                self.close()
+                raise outcome.exception
+            values.append(outcome)
+
+    def close(self) -> None:
+        """Read no more: calls that wait are not run, and the input is closed.
+
+        Returns at once; calls that are running run on, but nobody gets their results.
+        """
+        self._end(source=True)
+
+    def __del__(self) -> None:
+        """Close, if reading had begun; calls of which nobody read a result run to the end."""
+        if getattr(self, "_begun", False):
+            self.close()

@@ -1,0 +1,56 @@
+"""What became of a call.
+
+A list of outcomes holds the values themselves, and an `Error` where a call raised: most calls
+return, and a value that travels bare costs nothing.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Record(NamedTuple):
+    """What is known of how a call ran.
+
+    Args:
+        index: The position of the call in its ``map``, ``starmap`` or ``run``; for ``submit``,
+            how many calls were submitted to the executor before it.
+        name: The name of the task.
+        attempt: How often the call had been started, this time included.
+        pid: The process that it ran in; None where it never ran.
+    """
+
+    index: int
+    name: str
+    attempt: int
+    pid: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Error:
+    """The outcome of a call that raised ``exception``."""
+
+    exception: BaseException
+
+
+_RECORD = "__taskpar_record__"
+
+
+def attach(subject: object, record: Record) -> None:
+    """Note on an exception, or on a future, which call it comes from."""
+    try:
+        setattr(subject, _RECORD, record)
+    except (AttributeError, TypeError):
+        return  # a class that refuses attributes: the exception matters more than the note
+
+
+def record_of(subject: object) -> Record | None:
+    """Tell which call an exception, or a future, comes from.
+
+    Args:
+        subject: An exception that a task raised, or a future of `Executor.submit`.
+
+    Returns:
+        The `Record` of the call (for a future: once it is done); None if it comes from no call.
+    """
+    record = getattr(subject, _RECORD, None)
+    return record if isinstance(record, Record) else None

@@ -1,0 +1,1 @@
+"""All that depends on the platform, each with its fallback in the same place."""

@@ -1,0 +1,139 @@
+"""The ambient executor: where decorated functions run, unless told otherwise.
+
+It is for the program to say, not for the function: the innermost ``with use(executor):``, else one
+default for the whole process. In a worker it is a serial one, as the workers of the whole program
+share the processors already.
+"""
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
+from typing import TypeVar
+
+from taskpar._engine import place
+from taskpar._model.checks import short
+from taskpar.executor import Executor
+from taskpar.executors import (
+    PoolExecutor,
+    ProcessExecutor,
+    QueueExecutor,
+    SerialExecutor,
+    ThreadExecutor,
+)
+
+E = TypeVar("E", bound=Executor)
+
+_used: ContextVar[tuple[Executor, place.Place] | None] = ContextVar("taskpar.used", default=None)
+
+
+def use(executor: E) -> AbstractContextManager[E]:
+    """Let decorated functions run on ``executor`` within a ``with`` block.
+
+    Blocks nest; the innermost counts, in the thread (or asyncio task) that is in it. It does not
+    count for what the executor's own workers run: there, decorated functions run serially.
+    The executor is not shut down at the end of the block, so it can be used again.
+
+    Args:
+        executor: One of the executors of taskpar, or a view of one (`Executor.options`).
+
+    Returns:
+        A context manager whose value is the executor: ``with use(QueueExecutor(4)) as ex: ...``
+
+    Raises:
+        TypeError: ``executor`` is none of those.
+    """
+    _check_executor(executor)
+    return _using(executor)
+
+
+def _check_executor(value: object) -> None:
+    if not isinstance(value, Executor):
+        raise TypeError(f"executor must be an executor of taskpar, not {short(value)}")
+
+
+@contextmanager
+def _using(executor: E) -> Generator[E, None, None]:
+    token = _used.set((executor, place.here()))
+    try:
+        yield executor
+    finally:
+        _used.reset(token)
+
+
+def ambient() -> Executor:
+    """Return the executor that decorated functions run on, here and now.
+
+    That of the innermost `use` in this place; else, in a worker, a serial one; else the default
+    of the process, which is made when it is first asked for, and again after a shutdown or a fork.
+
+    Raises:
+        ValueError: The environment variable ``TASKPAR_EXECUTOR``, which tells the default, is not
+            ``serial``, ``thread``, ``process``, ``pool`` or ``queue``, with or without ``:N`` for
+            N workers.
+    """
+    used = _used.get()
+    if used is not None and used[1] is place.here():
+        return used[0]
+    return (_serial if place.inside_worker() or _is_daemon() else _default).get()
+
+
+def _is_daemon() -> bool:
+    """Tell whether multiprocessing forbids this process to have children (somebody's Pool)."""
+    process = sys.modules.get("multiprocessing.process")
+    return process is not None and bool(process.current_process().daemon)
+
+
+class _Kept:
+    """An executor that is made when it is needed, once, and again when it was shut down.
+
+    Args:
+        make: Makes it.
+    """
+
+    def __init__(self, make: Callable[[], Executor]) -> None:
+        self._make = make
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew: in a forked process, the executor and maybe a held lock are the parent's."""
+        self._lock = threading.Lock()
+        self._executor: Executor | None = None
+
+    def get(self) -> Executor:
+        """Return the executor."""
+        with self._lock:
+            if self._executor is None or self._executor.closed:
+                self._executor = self._make()
+            return self._executor
+
+
+_KINDS: dict[str, Callable[[int | None], Executor]] = {
+    "serial": SerialExecutor,
+    "thread": ThreadExecutor,
+    "process": ProcessExecutor,
+    "pool": PoolExecutor,
+    "queue": QueueExecutor,
+}
+
+
+def _from_environment() -> Executor:
+    """Make the executor that the environment asks for."""
+    wish = os.environ.get("TASKPAR_EXECUTOR") or "queue"
+    kind, colon, count = wish.partition(":")
+    workers = int(count) if count.isascii() and count.isdigit() else 0
+    if kind not in _KINDS or (colon and not workers):
+        raise ValueError(
+            f"TASKPAR_EXECUTOR must be one of {', '.join(_KINDS)}, alone or followed by :N for N "
+            f"workers (a positive integer), not {wish!r}"
+        )
+    return _KINDS[kind](workers or None)
+
+
+_serial = _Kept(SerialExecutor)
+_default = _Kept(_from_environment)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_serial.forget)
+    os.register_at_fork(after_in_child=_default.forget)

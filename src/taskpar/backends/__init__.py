@@ -1,0 +1,1 @@
+"""Where calls are run: one small file for each kind of worker."""

@@ -1,0 +1,95 @@
+"""The parent's side of one worker: its process, its channel, and the ticket that it has."""
+
+from multiprocessing.context import BaseContext
+
+from taskpar._engine.backend import WorkerInfo
+from taskpar._system.channel import ParentEnd
+from taskpar._system.mainless import mainless
+from taskpar._system.segment import Segment
+from taskpar.backends.worker import NOWHERE, Assignment, Worker
+
+
+class Link:
+    """One worker, from its start to its end.
+
+    Args:
+        context: How to start the process.
+        worker_class: The `Worker` to run.
+        name: The name of the process.
+        positions: The words in which workers note where they are.
+        place: This worker's word.
+        startup: The pickled initializer.
+        most: How many calls it may run; 0: no bound.
+
+    Raises:
+        Exception: The process cannot be started.
+    """
+
+    def __init__(
+        self,
+        context: BaseContext,
+        worker_class: type[Worker],
+        name: str,
+        positions: Segment,
+        place: int,
+        startup: bytes | None,
+        most: int,
+    ) -> None:
+        self.place = place
+        self.name = name
+        self.ticket: int | None = None
+        self._words = positions.memory.cast("q")
+        self._words[place] = NOWHERE
+        self.channel = ParentEnd()
+        self.process = mainless(context, worker_class)(name=name)
+        given = Assignment(self.channel.worker_end, positions, place, startup, most)
+        self.process._assignment = given  # type: ignore[attr-defined]  # a Worker, made just now
+        try:
+            self.process.start()
+        except BaseException:
+            self.channel.close()
+            raise
+        finally:
+            given.channel.close()
+        self.deaf = False
+        """Whether the channel has ended, so that only the end of the process is waited for."""
+
+    @property
+    def position(self) -> int | None:
+        """The position of the call that the worker runs, or ran when it died."""
+        word = self._words[self.place]
+        return None if word == NOWHERE else word
+
+    def send(self, message: bytes) -> None:
+        """Give the worker a message; nothing happens if it is dead, as its sentinel tells that."""
+        try:
+            self.channel.write(message, self.process.sentinel)
+        except OSError:
+            return
+
+    def messages(self) -> list[bytes | memoryview]:
+        """Return what has arrived."""
+        if self.deaf:
+            return []
+        try:
+            return self.channel.messages()
+        except (EOFError, OSError):
+            self.deaf = True
+            return []
+
+    def end(self) -> str:
+        """Let go of a process that has ended, and tell how it did."""
+        self.process.join()
+        code, pid = self.process.exitcode, self.process.pid
+        self.channel.close()
+        self.process.close()
+        self._words.release()
+        return f"its worker {self.name} (pid {pid}) died with exit code {code}"
+
+    def info(self) -> WorkerInfo:
+        """Tell who it is."""
+        try:
+            process = self.process
+            return WorkerInfo(self.name, process.pid, process.is_alive(), process.exitcode)
+        except ValueError:  # closed in this very moment
+            return WorkerInfo(self.name, None, alive=False, exitcode=None)

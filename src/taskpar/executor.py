@@ -1,0 +1,291 @@
+"""What every executor does: `submit`, `map` and their kin, in the terms of the engine.
+
+It is a `concurrent.futures.Executor`; which kind of worker it has is said by `taskpar.executors`.
+"""
+
+import concurrent.futures
+import weakref
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, TypeVarTuple, overload
+
+from taskpar._engine.backend import Backend, WorkerInfo
+from taskpar._engine.engine import Engine
+from taskpar._engine.results import Mapping, Results
+from taskpar._engine.source import source_of
+from taskpar._engine.submissions import Submissions
+from taskpar._engine.wire import Shape
+from taskpar._model.checks import check_callable, check_iterable, seconds_or_none
+from taskpar._model.options import Options
+from taskpar._model.task import Task, call, name_of
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from typing_extensions import Unpack
+
+    from taskpar._model.options import OptionWords
+
+P = ParamSpec("P")
+R = TypeVar("R")
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+Ts = TypeVarTuple("Ts")
+
+
+class _Core:
+    """What an executor shares with its views: when nobody holds it, its workers may go."""
+
+    def __init__(self, backend: Backend) -> None:
+        self.engine = Engine(backend)
+        self.submissions = Submissions(self.engine)
+        weakref.finalize(self, self.engine.abandon).atexit = False
+
+
+class Executor(concurrent.futures.Executor):
+    """Runs tasks somewhere: the common part of all executors.
+
+    **Law** (L6): where tasks run, on how many workers, and in batches of which size, changes
+    nothing but time.
+
+    Args:
+        backend: The kind of worker to run them on.
+
+    Source: `concurrent.futures.Executor`, whose methods and words these are.
+    """
+
+    def __init__(self, backend: Backend) -> None:
+        self._core = _Core(backend)
+        self._options = Options()
+
+    def options(self, **changes: "Unpack[OptionWords]") -> "Self":
+        """Return a view of the same workers with other options.
+
+        **Law**: a view does what the executor does, with the options as the default of each call.
+
+        Args:
+            **changes: ``name`` (of tasks), ``chunksize`` (calls sent together), ``buffersize``
+                (calls read ahead); None takes an option back.
+
+        Returns:
+            An executor of the same class; shutting either of the two down shuts both down.
+
+        Raises:
+            TypeError: There is no such option, or its value is not what is allowed.
+            ValueError: A size is less than 1.
+        """
+        view = object.__new__(type(self))
+        view._core = self._core
+        view._options = self._options.updated(**changes)
+        return view
+
+    # ------------------------------------------------------------------------------- one call
+    def submit(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
+        """Schedule ``fn(*args, **kwargs)``.
+
+        **Law**: ``ex.submit(f, *a, **k).result()`` is ``f(*a, **k)``.
+
+        Returns:
+            A future; when it is done, `record_of` tells where the call ran.
+
+        Raises:
+            ExecutorClosedError: The executor was shut down.
+            TypeError: ``fn`` cannot be called.
+        """
+        check_callable("fn", fn)
+        name = self._options.name or (fn.name if isinstance(fn, Task) else name_of(fn))
+        return self._core.submissions.submit(fn, args, kwargs, name)
+
+    # ----------------------------------------------------------------------------- many calls
+    @overload
+    def map(
+        self,
+        fn: Callable[[A], R],
+        iterable: Iterable[A],
+        /,
+        *,
+        timeout: float | None = None,
+        chunksize: int | None = None,
+        buffersize: int | None = None,
+    ) -> Results[R]: ...
+    @overload
+    def map(
+        self,
+        fn: Callable[[A, B], R],
+        iterable1: Iterable[A],
+        iterable2: Iterable[B],
+        /,
+        *,
+        timeout: float | None = None,
+        chunksize: int | None = None,
+        buffersize: int | None = None,
+    ) -> Results[R]: ...
+    @overload
+    def map(
+        self,
+        fn: Callable[..., R],
+        *iterables: Iterable[Any],
+        timeout: float | None = None,
+        chunksize: int | None = None,
+        buffersize: int | None = None,
+    ) -> Results[R]: ...
+    def map(
+        self,
+        fn: Callable[..., R],
+        *iterables: Iterable[Any],
+        timeout: float | None = None,
+        chunksize: int | None = None,
+        buffersize: int | None = None,
+    ) -> Results[R]:
+        """Call ``fn`` with items of each iterable, in parallel; the results come in order.
+
+        **Law** (L1): it is the builtin ``map(fn, *iterables)``: the same values in the same order,
+        the same exception at the same position; the iterator goes on after it.
+
+        The calls are started at once. Containers with a length are scheduled whole. Other
+        iterables are read by the calling thread alone, here and in each ``next``, at most
+        ``buffersize`` calls ahead of the reader (L5).
+
+        Args:
+            fn: What to call.
+            *iterables: One for each argument; the shortest ends it.
+            timeout: Seconds from now after which ``next`` raises; None: never.
+            chunksize: Calls sent to a worker together; None: measured.
+            buffersize: Calls ahead of the reader; None: 1000 for what has no length.
+
+        Returns:
+            An iterator, which can be closed.
+
+        Raises:
+            TypeError: ``fn`` cannot be called, or an iterable cannot be iterated over.
+            ValueError: A size is less than 1.
+            ExecutorClosedError: The executor was shut down.
+
+        Source: `concurrent.futures.Executor.map`.
+        """
+        sizes = self._options.updated(**_given(chunksize=chunksize, buffersize=buffersize))
+        return self._map(fn, iterables, sizes, timeout)
+
+    def map_unordered(
+        self,
+        fn: Callable[..., R],
+        *iterables: Iterable[Any],
+        timeout: float | None = None,
+        chunksize: int | None = None,
+        buffersize: int | None = None,
+    ) -> Results[R]:
+        """Do as `map`, but let each result come as soon as it is there.
+
+        **Law** (L9): it yields a permutation of what `map` yields.
+        """
+        sizes = self._options.updated(**_given(chunksize=chunksize, buffersize=buffersize))
+        return self._map(fn, iterables, sizes, timeout, ordered=False)
+
+    @overload
+    def starmap(
+        self,
+        fn: Callable[[*Ts], R],
+        iterable: Iterable[tuple[*Ts]],
+        *,
+        timeout: float | None = None,
+        chunksize: int | None = None,
+        buffersize: int | None = None,
+    ) -> Results[R]: ...
+    @overload
+    def starmap(
+        self,
+        fn: Callable[..., R],
+        iterable: Iterable[Iterable[Any]],
+        *,
+        timeout: float | None = None,
+        chunksize: int | None = None,
+        buffersize: int | None = None,
+    ) -> Results[R]: ...
+    def starmap(
+        self,
+        fn: Callable[..., R],
+        iterable: Iterable[Iterable[Any]],
+        *,
+        timeout: float | None = None,
+        chunksize: int | None = None,
+        buffersize: int | None = None,
+    ) -> Results[R]:
+        """Call ``fn(*item)`` for each item, in parallel; the results come in order.
+
+        **Law** (L2): it is ``itertools.starmap(fn, iterable)``. All else is as with `map`.
+        """
+        sizes = self._options.updated(**_given(chunksize=chunksize, buffersize=buffersize))
+        return self._map(fn, (iterable,), sizes, timeout, shape="star")
+
+    def starmap_unordered(
+        self,
+        fn: Callable[..., R],
+        iterable: Iterable[Iterable[Any]],
+        *,
+        timeout: float | None = None,
+        chunksize: int | None = None,
+        buffersize: int | None = None,
+    ) -> Results[R]:
+        """Do as `starmap`, but let each result come as soon as it is there (L9)."""
+        sizes = self._options.updated(**_given(chunksize=chunksize, buffersize=buffersize))
+        return self._map(fn, (iterable,), sizes, timeout, shape="star", ordered=False)
+
+    def run(self, tasks: Iterable[Callable[[], R]]) -> list[R]:
+        """Run unlike tasks, in parallel.
+
+        **Law** (L3): ``ex.run(tasks)`` is ``[task() for task in tasks]``.
+
+        Args:
+            tasks: Any number of `Task`, or of other things to be called without arguments.
+
+        Returns:
+            Their results, in order.
+
+        Raises:
+            BaseException: What the first task that fails raised.
+        """
+        return self._map(call, (tasks,), self._options, None).drained()
+
+    def _map(
+        self,
+        fn: Callable[..., R],
+        iterables: tuple[Iterable[Any], ...],
+        options: Options,
+        timeout: float | None,
+        *,
+        shape: Shape = "one",
+        ordered: bool = True,
+    ) -> Results[R]:
+        check_callable("fn", fn)
+        seconds_or_none("timeout", timeout)
+        if not iterables:
+            raise TypeError("iterables must be at least one: map() has nothing to iterate over")
+        for number, iterable in enumerate(iterables):
+            check_iterable(f"iterables[{number}]" if len(iterables) > 1 else "iterable", iterable)
+        if len(iterables) > 1:
+            shape = "star"
+        source = source_of(iterables)
+        job = Mapping(self._core.engine, fn, shape, source, options, ordered=ordered)
+        return Results(job, self, timeout)
+
+    # -------------------------------------------------------------------------------- the end
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Take no more calls, and let the workers go when those that were taken are done.
+
+        **Law** (L14): when it has waited, no process, thread, descriptor or shared memory of the
+        executor is left.
+
+        Args:
+            wait: Whether to return only then.
+            cancel_futures: Whether to cancel the calls that have not been started.
+        """
+        self._core.engine.shutdown(wait, cancel_futures=cancel_futures)
+
+    def workers(self) -> tuple[WorkerInfo, ...]:
+        """Tell which workers there are now: their names, process ids, and whether they live."""
+        return self._core.engine.workers()
+
+
+def _given(**sizes: int | None) -> Any:
+    return {name: size for name, size in sizes.items() if size is not None}

@@ -1,0 +1,202 @@
+"""The executors by name: each is one backend, with the constructor words of the standard library."""
+
+import concurrent.futures
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from taskpar._model.checks import check_callable, positive_int, positive_or_none
+from taskpar._system.cpus import available_cpus
+from taskpar.executor import Executor
+
+if TYPE_CHECKING:
+    from multiprocessing.context import BaseContext
+
+    from taskpar.backends.worker import Worker
+
+Initializer = Callable[..., object]
+
+
+def _count(max_workers: int | None) -> int:
+    if max_workers is None:
+        return available_cpus()
+    positive_or_none("max_workers", max_workers)  # for its message, which knows of None
+    return positive_int("max_workers", max_workers)
+
+
+def _checked(initializer: Initializer | None) -> Initializer | None:
+    if initializer is not None:
+        check_callable("initializer", initializer)
+    return initializer
+
+
+def _most(max_tasks_per_child: int | None) -> int:
+    return positive_or_none("max_tasks_per_child", max_tasks_per_child) or 0
+
+
+def _worker_class(worker_class: "type[Worker] | None") -> "type[Worker]":
+    from taskpar.backends.worker import Worker
+
+    if worker_class is None:
+        return Worker
+    if not (isinstance(worker_class, type) and issubclass(worker_class, Worker)):
+        raise TypeError(f"worker_class must be a subclass of taskpar.Worker, not {worker_class!r}")
+    return worker_class
+
+
+def _context(mp_context: "str | BaseContext | None") -> "BaseContext":
+    """Return a context of multiprocessing: the one asked for, else forkserver, else spawn."""
+    import multiprocessing
+    from multiprocessing.context import BaseContext
+
+    methods = multiprocessing.get_all_start_methods()
+    if mp_context is None:
+        return multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
+    if isinstance(mp_context, BaseContext):
+        return multiprocessing.get_context(mp_context.get_start_method())
+    allowed = f"mp_context must be one of {methods}, a multiprocessing context, or None"
+    if not isinstance(mp_context, str):
+        raise TypeError(f"{allowed}, not {mp_context!r}")
+    if mp_context not in methods:
+        raise ValueError(f"{allowed}, not {mp_context!r}")
+    return multiprocessing.get_context(mp_context)
+
+
+class SerialExecutor(Executor):
+    """Runs each call here and now, in the thread that wants its result: the reference.
+
+    A call of `submit` has run when `submit` returns. A call of a `map` runs when its result is
+    asked for, or when the executor is shut down, whichever comes first.
+
+    Args:
+        max_workers: Checked, so that executors can be exchanged; there is one worker.
+        initializer: Called once, before the first call.
+        initargs: Its arguments.
+    """
+
+    def __init__(
+        self,
+        max_workers: int | None = None,
+        initializer: Initializer | None = None,
+        initargs: tuple[Any, ...] = (),
+    ) -> None:
+        from taskpar.backends.serial import SerialBackend
+
+        _count(max_workers)
+        super().__init__(SerialBackend(_checked(initializer), initargs))
+
+
+class ThreadExecutor(Executor):
+    """Runs calls in threads of this process: for code that waits, or that frees the GIL.
+
+    Threads share their memory with the caller, so law L8 (own memory) cannot hold here.
+
+    Args:
+        max_workers: How many threads; None: as many as `available_cpus`.
+        thread_name_prefix: How their names begin.
+        initializer: Called in each of them before its first call.
+        initargs: Its arguments.
+
+    Source: `concurrent.futures.ThreadPoolExecutor`, on which it runs.
+    """
+
+    def __init__(
+        self,
+        max_workers: int | None = None,
+        thread_name_prefix: str = "",
+        initializer: Initializer | None = None,
+        initargs: tuple[Any, ...] = (),
+    ) -> None:
+        from taskpar.backends.futures import FuturesBackend
+
+        slots = _count(max_workers)
+
+        def make(initialize: Callable[[], None]) -> concurrent.futures.Executor:
+            return concurrent.futures.ThreadPoolExecutor(
+                slots, thread_name_prefix or "taskpar-thread", initialize
+            )
+
+        super().__init__(FuturesBackend(make, slots, _checked(initializer), initargs))
+
+
+class ProcessExecutor(Executor):
+    """Runs each call in a fresh process of its own, named after its task.
+
+    Args:
+        max_workers: How many processes at once; None: as many as `available_cpus`.
+        mp_context: A start method (``"forkserver"``, ``"spawn"``, ``"fork"``) or a context of
+            multiprocessing; None: forkserver, or spawn where there is none.
+        initializer: Called in each process before its call.
+        initargs: Its arguments.
+        worker_class: The `Worker` to start; None: `Worker` itself.
+    """
+
+    def __init__(
+        self,
+        max_workers: int | None = None,
+        mp_context: "str | BaseContext | None" = None,
+        initializer: Initializer | None = None,
+        initargs: tuple[Any, ...] = (),
+        *,
+        worker_class: "type[Worker] | None" = None,
+    ) -> None:
+        from taskpar.backends.process import ProcessBackend
+
+        cls = _worker_class(worker_class)
+        slots, context = _count(max_workers), _context(mp_context)
+        super().__init__(ProcessBackend(slots, context, cls, _checked(initializer), initargs, 1))
+
+
+class PoolExecutor(Executor):
+    """Runs calls on a `multiprocessing.Pool`.
+
+    Args:
+        max_workers: How many processes; None: as many as `available_cpus`.
+        mp_context: As for `ProcessExecutor`.
+        initializer: Called in each process before its first call.
+        initargs: Its arguments.
+        max_tasks_per_child: Calls after which a process is replaced; None: never.
+    """
+
+    def __init__(
+        self,
+        max_workers: int | None = None,
+        mp_context: "str | BaseContext | None" = None,
+        initializer: Initializer | None = None,
+        initargs: tuple[Any, ...] = (),
+        *,
+        max_tasks_per_child: int | None = None,
+    ) -> None:
+        from taskpar.backends.pool import PoolBackend
+
+        slots, context = _count(max_workers), _context(mp_context)
+        most = _most(max_tasks_per_child)
+        super().__init__(PoolBackend(slots, context, _checked(initializer), initargs, most))
+
+
+class QueueExecutor(Executor):
+    """Runs calls on persistent workers, each fed and heard on queues of its own: the default.
+
+    Args:
+        max_workers: How many processes; None: as many as `available_cpus`.
+        mp_context: As for `ProcessExecutor`.
+        initializer: Called in each process before its first call.
+        initargs: Its arguments.
+        max_tasks_per_child: Calls after which a process is replaced; None: never.
+        worker_class: The `Worker` to start; None: `Worker` itself.
+    """
+
+    def __init__(
+        self,
+        max_workers: int | None = None,
+        mp_context: "str | BaseContext | None" = None,
+        initializer: Initializer | None = None,
+        initargs: tuple[Any, ...] = (),
+        *,
+        max_tasks_per_child: int | None = None,
+        worker_class: "type[Worker] | None" = None,
+    ) -> None:
+        from taskpar.backends.queue import QueueBackend
+
+        cls, most = _worker_class(worker_class), _most(max_tasks_per_child)
+        slots, context = _count(max_workers), _context(mp_context)
+        super().__init__(QueueBackend(slots, context, cls, _checked(initializer), initargs, most))

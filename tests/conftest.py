@@ -1,0 +1,76 @@
+"""Hypothesis profiles, executors for tests, and the watch that fails whoever leaves something."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from multiprocessing.util import get_temp_dir
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from rig.executors import KINDS, PROCESS_KINDS, Bench, SharedExecutors, warm_the_services
+from rig.leaks import left_since, resources
+from taskpar import Executor
+
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "quick")
+
+settings.register_profile(
+    "quick",
+    max_examples=15,
+    deadline=None,  # a worker may have to start, and the machine may be busy
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile("thorough", settings.get_profile("quick"), max_examples=150)
+settings.load_profile(PROFILE)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_temporary_directory() -> Iterator[None]:
+    """Temporary files of this session lie in a directory of its own, so that none is overlooked."""
+    get_temp_dir()  # multiprocessing has its own for the whole process, which outlives this one
+    before = tempfile.tempdir
+    with (
+        tempfile.TemporaryDirectory(prefix="t-", ignore_cleanup_errors=True) as folder,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("TMPDIR", folder)
+        tempfile.tempdir = folder
+        yield
+        tempfile.tempdir = before
+
+
+@pytest.fixture(scope="session")
+def shared(own_temporary_directory: None) -> Iterator[SharedExecutors]:
+    """The executors that tests share; after the last test nothing of them is left (law L14)."""
+    warm_the_services()
+    before = resources()
+    executors = SharedExecutors()
+    yield executors
+    executors.shutdown()
+    assert left_since(before) == [], "left behind by the shared executors"
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(shared: SharedExecutors) -> Iterator[None]:
+    """Fail a test that leaves a process, thread, descriptor, shared memory or file (law L14)."""
+    before = resources()
+    yield
+    assert left_since(before, shared.held) == [], "left behind by this test"
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def executor(request: pytest.FixtureRequest, shared: SharedExecutors) -> Executor:
+    """Each of the five executors, alive and warm, with two workers."""
+    return shared.of(Bench(request.param))
+
+
+@pytest.fixture(scope="module", params=PROCESS_KINDS)
+def process_executor(request: pytest.FixtureRequest, shared: SharedExecutors) -> Executor:
+    """Each of the executors whose tasks have their own memory."""
+    return shared.of(Bench(request.param))
+
+
+@pytest.fixture(params=KINDS)
+def bench(request: pytest.FixtureRequest) -> Bench:
+    """Each of the five executors, to be made by the test itself."""
+    return Bench(request.param)

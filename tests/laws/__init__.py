@@ -1,0 +1,1 @@
+"""The laws of taskpar as properties: parallel equals serial, on every executor."""

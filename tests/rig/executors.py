@@ -1,0 +1,115 @@
+"""The executors under test: how each is made, and those that tests share for a whole session."""
+
+import multiprocessing
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from rig.leaks import Resource, left_since, resources
+from taskpar import (
+    Executor,
+    PoolExecutor,
+    ProcessExecutor,
+    QueueExecutor,
+    SerialExecutor,
+    ThreadExecutor,
+)
+
+CLASSES: dict[str, type[Executor]] = {
+    "serial": SerialExecutor,
+    "thread": ThreadExecutor,
+    "process": ProcessExecutor,
+    "pool": PoolExecutor,
+    "queue": QueueExecutor,
+}
+KINDS = tuple(CLASSES)
+PROCESS_KINDS = ("process", "pool", "queue")
+START_METHODS = tuple(
+    method
+    for method in ("fork", "forkserver", "spawn")
+    if method in multiprocessing.get_all_start_methods()
+)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """An executor to be made: its kind, how many workers, how they start."""
+
+    kind: str
+    workers: int = 2
+    start: str | None = None
+
+    def make(self, **options: Any) -> Executor:
+        """A new executor, with ``options`` of its own."""
+        if self.start is not None:
+            options["mp_context"] = self.start
+        return CLASSES[self.kind](self.workers, **options)
+
+    @property
+    def in_processes(self) -> bool:
+        """Whether its tasks have their own memory."""
+        return self.kind in PROCESS_KINDS
+
+    def __str__(self) -> str:
+        return "-".join(str(part) for part in (self.kind, self.workers, self.start) if part)
+
+
+def benches(kinds: tuple[str, ...] = KINDS, workers: int = 2) -> list[Bench]:
+    """Every kind, those that start processes once for each start method."""
+    return [
+        Bench(kind, workers, start)
+        for kind in kinds
+        for start in (START_METHODS if kind in PROCESS_KINDS else (None,))
+    ]
+
+
+class SharedExecutors:
+    """Executors that live from their first use to the end of the session.
+
+    Starting workers for each example of each property would take most of the time of the tests.
+    What a warm executor holds is known, and is no leak of the test that came first.
+    """
+
+    def __init__(self) -> None:
+        self._live: dict[Bench, Executor] = {}
+        self._held: frozenset[Resource] = frozenset()
+
+    def of(self, bench: Bench) -> Executor:
+        """The shared executor of this bench, all its workers started."""
+        if bench not in self._live:
+            before = resources()
+            self._live[bench] = executor = bench.make()
+            _start_all_workers(executor, bench.workers)
+            self._held |= resources() - before
+        return self._live[bench]
+
+    def held(self) -> frozenset[Resource]:
+        """What belongs to the executors that are alive."""
+        return self._held
+
+    def shutdown(self) -> None:
+        """End them all; what they held is a leak from now on."""
+        for executor in self._live.values():
+            executor.shutdown()
+        self._live.clear()
+        self._held = frozenset()
+
+
+def _start_all_workers(executor: Executor, workers: int) -> None:
+    """Occupy every worker at once, so that a lazy executor has to start each of them."""
+    naps = [executor.submit(time.sleep, 0.2) for _ in range(workers)]
+    for nap in naps:
+        nap.result()
+    assert list(executor.map(abs, range(-workers, 0))) == list(range(workers, 0, -1))
+
+
+def warm_the_services() -> None:
+    """Start what multiprocessing and taskpar start once for a process and keep.
+
+    The fork server, the resource tracker and their pipes are there from now on.
+    """
+    for bench in benches():
+        before = resources()
+        with bench.make() as executor:
+            assert executor.submit(abs, -1).result() == 1
+        left_since(before)
