@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from multiprocessing.util import get_temp_dir
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
-from rig.executors import KINDS, PROCESS_KINDS, Bench, SharedExecutors, warm_the_services
+from rig.executors import KINDS, PROCESS_KINDS, Bench, SharedExecutors, start_the_services
 from rig.leaks import left_since, resources
 from taskpar import Executor
 
@@ -19,6 +19,7 @@ settings.register_profile(
     max_examples=15,
     deadline=None,  # a worker may have to start, and the machine may be busy
     suppress_health_check=[HealthCheck.too_slow],
+    phases=[phase for phase in Phase if phase is not Phase.explain],  # it takes a minute
 )
 settings.register_profile("thorough", settings.get_profile("quick"), max_examples=150)
 settings.load_profile(PROFILE)
@@ -42,7 +43,7 @@ def own_temporary_directory() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def shared(own_temporary_directory: None) -> Iterator[SharedExecutors]:
     """The executors that tests share; after the last test nothing of them is left (law L14)."""
-    warm_the_services()
+    start_the_services()
     before = resources()
     executors = SharedExecutors()
     yield executors

@@ -95,12 +95,18 @@ class _Kept:
 
     def __init__(self, make: Callable[[], Executor]) -> None:
         self._make = make
-        self.forget()
-
-    def forget(self) -> None:
-        """Begin anew: in a forked process, the executor and maybe a held lock are the parent's."""
         self._lock = threading.Lock()
         self._executor: Executor | None = None
+        self._inherited: list[Executor | None] = []
+
+    def begin_anew(self) -> None:
+        """Do so in a forked process: the executor is the parent's, and so is the lock, if held.
+
+        The executor is not used, but not let go either: that would end the parent's workers.
+        """
+        self._inherited.append(self._executor)
+        self._lock = threading.Lock()
+        self._executor = None
 
     def get(self) -> Executor:
         """Return the executor."""
@@ -135,5 +141,5 @@ def _from_environment() -> Executor:
 _serial = _Kept(SerialExecutor)
 _default = _Kept(_from_environment)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_serial.forget)
-    os.register_at_fork(after_in_child=_default.forget)
+    os.register_at_fork(after_in_child=_serial.begin_anew)
+    os.register_at_fork(after_in_child=_default.begin_anew)

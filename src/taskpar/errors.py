@@ -6,7 +6,7 @@
     ├── ExecutorClosedError (RuntimeError)     the executor was shut down
     ├── InitializerError (BrokenExecutor)      no worker could be made ready
     ├── WorkerDiedError (BrokenExecutor)       the worker died while it ran the call
-    ├── CrossingError (pickle.PicklingError)   a function, argument or result cannot cross to or from a worker
+    ├── CrossingError (pickle.PicklingError)   a function, argument or result cannot be pickled
     └── DescribedError                         stands for an exception that cannot cross
 
 What a *task* raises stays what it is: these are for what happens around it. All of them can be

@@ -7,7 +7,7 @@ import concurrent.futures
 import weakref
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, TypeVarTuple, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, TypeVarTuple, cast, overload
 
 from taskpar._engine.backend import Backend, WorkerInfo
 from taskpar._engine.engine import Engine
@@ -270,6 +270,11 @@ class Executor(concurrent.futures.Executor):
         return Results(job, self, timeout)
 
     # -------------------------------------------------------------------------------- the end
+    @property
+    def closed(self) -> bool:
+        """Whether the executor was shut down."""
+        return self._core.engine.closed
+
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take no more calls, and let the workers go when those that were taken are done.
 
@@ -287,5 +292,6 @@ class Executor(concurrent.futures.Executor):
         return self._core.engine.workers()
 
 
-def _given(**sizes: int | None) -> Any:
-    return {name: size for name, size in sizes.items() if size is not None}
+def _given(**sizes: int | None) -> "OptionWords":
+    """Leave out the sizes that were not given, so that the executor's own hold."""
+    return cast("OptionWords", {name: size for name, size in sizes.items() if size is not None})

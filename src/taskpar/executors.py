@@ -1,4 +1,4 @@
-"""The executors by name: each is one backend, with the constructor words of the standard library."""
+"""The executors by name: each is one backend, with the constructor words of the stdlib."""
 
 import concurrent.futures
 from collections.abc import Callable
@@ -38,7 +38,8 @@ def _worker_class(worker_class: "type[Worker] | None") -> "type[Worker]":
 
     if worker_class is None:
         return Worker
-    if not (isinstance(worker_class, type) and issubclass(worker_class, Worker)):
+    given: object = worker_class  # whatever the annotation promises
+    if not (isinstance(given, type) and issubclass(given, Worker)):
         raise TypeError(f"worker_class must be a subclass of taskpar.Worker, not {worker_class!r}")
     return worker_class
 

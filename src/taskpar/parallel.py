@@ -206,6 +206,10 @@ class Parallel(Generic[P, R_co]):
             return name.qualname
         return find, tuple(name)
 
+    def __taskpar_parts__(self) -> tuple[object, ...]:
+        """Tell the engine what is in it: if none of that can be written to, it is made only once."""
+        return (self._fn,)
+
     def __setstate__(self, state: tuple[dict[str, Any], Callable[P, R_co], Options]) -> None:
         attributes, self._fn, self._options = state
         self.__dict__.update(attributes)

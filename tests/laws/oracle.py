@@ -8,6 +8,8 @@ from typing import Any, TypeAlias
 
 Outcome: TypeAlias = tuple[Any, ...]
 
+END: Outcome = ("end", ())
+
 # A user's error is told by these; what a library adds for itself begins with an underscore.
 _DEEPEST = 10
 
@@ -19,6 +21,15 @@ def outcomes(iterator: Iterator[Any], times: int) -> list[Outcome]:
     that its function raised.
     """
     return [outcome_of(iterator.__next__) for _ in range(times)]
+
+
+def outcomes_to_the_end(iterator: Iterator[Any], times: int) -> list[Outcome]:
+    """Note the outcomes up to the first end.
+
+    Asked again after that, a builtin ``map`` asks its inputs again, those that have not ended too.
+    """
+    noted = outcomes(iterator, times)
+    return noted[: 1 + [outcome[0] for outcome in noted].index("end")]
 
 
 def outcome_of(call: Callable[[], Any]) -> Outcome:

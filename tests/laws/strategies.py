@@ -76,15 +76,20 @@ class Stumbling:
         self._items = iter(items)
         self._stumbles = stumbles
         self._position = -1
+        self._ended = False
 
     def __iter__(self) -> Iterator[Any]:
         return self
 
     def __next__(self) -> Any:
         self._position += 1
-        if self._position in self._stumbles:
+        if self._position in self._stumbles and not self._ended:
             raise OSError("stumbled", self._position)
-        return next(self._items)
+        try:
+            return next(self._items)
+        except StopIteration:
+            self._ended = True
+            raise
 
 
 def breaking(items: list[Any], at: int) -> Iterator[Any]:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from laws.functions import blob, echo, follow, size_and_sum
-from laws.oracle import outcomes
+from laws.oracle import END, outcomes, outcomes_to_the_end
 from laws.strategies import Source, knobs, longest, raises, raising_sources, sources, stops, values
 from taskpar import Executor
 
@@ -68,7 +68,12 @@ def test_map_raises_what_an_input_raises_at_its_position(
     broken = data.draw(raising_sources(values | raises, size))
     others = data.draw(st.lists(sources(values, size), max_size=2))
     inputs = data.draw(st.permutations([broken, *others]))
-    check(executor, list(inputs), **data.draw(knobs()))
+    times = max(len(source.items) for source in inputs) + 6
+    expected = outcomes_to_the_end(map(follow, *(source.fresh() for source in inputs)), times)
+    fresh = (source.fresh() for source in inputs)
+    with closing(executor.map(follow, *fresh, **data.draw(knobs()))) as results:
+        assert outcomes(results, len(expected)) == expected
+        assert outcomes(results, 2) == [END, END]
 
 
 @given(data=st.data())

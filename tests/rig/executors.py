@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from rig.leaks import Resource, left_since, resources
+from rig.leaks import Resource, resources
 from taskpar import (
     Executor,
     PoolExecutor,
@@ -103,13 +103,11 @@ def _start_all_workers(executor: Executor, workers: int) -> None:
     assert list(executor.map(abs, range(-workers, 0))) == list(range(workers, 0, -1))
 
 
-def warm_the_services() -> None:
-    """Start what multiprocessing and taskpar start once for a process and keep.
+def start_the_services() -> None:
+    """Start what multiprocessing and taskpar start once for a process, and keep.
 
     The fork server, the resource tracker and their pipes are there from now on.
     """
-    for bench in benches():
-        before = resources()
-        with bench.make() as executor:
+    for start in START_METHODS:
+        with Bench("queue", 1, start).make() as executor:
             assert executor.submit(abs, -1).result() == 1
-        left_since(before)

@@ -23,6 +23,7 @@ share the caller's memory (``direct``: payloads are passed as they are) or get b
 ``largest_batch`` that it takes (None: no bound).
 """
 
+from abc import abstractmethod
 from typing import NamedTuple, Protocol
 
 
@@ -52,15 +53,19 @@ class WorkerInfo(NamedTuple):
 class Report(Protocol):
     """What a backend calls to report; every method may be called from any thread."""
 
+    @abstractmethod
     def part(self, ticket: int, reply: object) -> None:
         """Report that some of the ticket's outcomes are ready, and more will come."""
 
+    @abstractmethod
     def done(self, ticket: int, reply: object) -> None:
         """Report that the worker is through with the ticket (None: nothing more of it is home)."""
 
+    @abstractmethod
     def died(self, ticket: int, why: str, position: int | None) -> None:
         """Report that the ticket's worker has died."""
 
+    @abstractmethod
     def broken(self, cause: BaseException | None) -> None:
         """Report that no worker can be made."""
 
@@ -73,17 +78,22 @@ class Backend(Protocol):
     direct: bool
     largest_batch: int | None
 
+    @abstractmethod
     def start(self, report: Report) -> None:
         """Get ready; called once."""
 
+    @abstractmethod
     def send(self, ticket: int, parcel: Parcel) -> None:
         """Give a batch to a free worker."""
 
+    @abstractmethod
     def stop(self) -> None:
         """Let the workers go; does not wait."""
 
+    @abstractmethod
     def join(self) -> None:
         """Wait until nothing of the backend is left."""
 
+    @abstractmethod
     def workers(self) -> tuple[WorkerInfo, ...]:
         """Tell who is there."""

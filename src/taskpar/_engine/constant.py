@@ -31,7 +31,7 @@ KEPT = 64
 _ALIGN = 64
 _numbers = count()
 
-Reference = tuple[object, ...]
+Reference = tuple[Any, ...]
 """What travels: ``(key, reusable, pickled, segment, cuts)``; small ones are their own key."""
 
 
@@ -116,7 +116,7 @@ def _is_global(thing: object) -> bool:
     """Tell whether a thing travels as a name in its module, as a cached function does."""
     try:
         return isinstance(thing.__reduce__(), str)
-    except Exception:
+    except Exception:  # noqa: BLE001  # the class's own refusal
         return False  # it cannot be pickled this way at all
 
 

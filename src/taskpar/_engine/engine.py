@@ -18,6 +18,7 @@ to its worker from the thread that submitted it.
 import os
 import threading
 import weakref
+from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable
 from itertools import count
@@ -34,18 +35,23 @@ from taskpar.errors import ExecutorClosedError, InitializerError, WorkerDiedErro
 class Job(Protocol):
     """A row of numbered calls: what the engine needs to know of a ``map``, or of submits."""
 
+    @abstractmethod
     def calls(self, start: int, stop: int) -> wire.Calls | None:
         """Return a batch of the job; None when nobody wants it any more."""
 
+    @abstractmethod
     def reference(self, calls: wire.Calls) -> Reference | BaseException:
         """Return how workers get the function, or why it cannot be pickled."""
 
+    @abstractmethod
     def label(self, calls: wire.Calls) -> str:
         """Return a name for the batch."""
 
+    @abstractmethod
     def settle(self, start: int, stop: int, reply: wire.Reply) -> None:
         """Take the outcomes of calls ``start`` to ``stop``."""
 
+    @abstractmethod
     def dropped(self, start: int, stop: int, broken: BaseException | None) -> None:
         """Learn that calls will never run: cancelled, or (with the reason) no worker is left."""
 
@@ -219,6 +225,11 @@ class Engine:
             self.done(send.ticket, None)  # it was not sent: it waits again
             raise
         self.backend.send(send.ticket, Parcel(content, job.label(calls)))
+
+    @property
+    def closed(self) -> bool:
+        """Whether it takes no more jobs."""
+        return self._ledger.closing
 
     def workers(self) -> tuple[WorkerInfo, ...]:
         """Tell which workers there are."""

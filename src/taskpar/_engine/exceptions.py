@@ -9,7 +9,7 @@ import io
 import pickle
 import traceback
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 from taskpar._engine import pickling
 from taskpar.errors import DescribedError
@@ -23,7 +23,7 @@ def dumps(error: BaseException) -> bytes:
         try:
             data = _dump(candidate(error))
             pickle.loads(data)
-        except BaseException:  # whatever the user's class does: the next candidate is safer
+        except BaseException:  # noqa: S112, BLE001  # whatever the user's class does: the next candidate is safer
             continue
         return data
     return pickle.dumps(DescribedError(type(error).__qualname__))
@@ -57,10 +57,10 @@ def _described(error: BaseException) -> BaseException:
 def _crossing(value: object) -> object:
     try:
         pickle.loads(pickling.dumps(value))
-    except BaseException:  # as above
+    except BaseException:  # noqa: BLE001  # as above
         try:
             return repr(value)
-        except BaseException:  # as above
+        except BaseException:  # noqa: BLE001  # as above
             return f"<{type(value).__qualname__}>"
     return value
 
@@ -124,6 +124,7 @@ def _slots(error: BaseException) -> dict[str, object]:
 
 def _rebuild(cls: type[BaseException], args: tuple[object, ...]) -> BaseException:
     """Make an exception as its builtin part would, without the ``__init__`` of its own class."""
+    builtin: type[BaseException]
     builtin = next(part for part in cls.__mro__ if part.__module__ == "builtins")
     error: BaseException
     try:
@@ -147,7 +148,7 @@ def _restore(error: BaseException, state: tuple[object, dict[str, Any]]) -> None
         for name, value in attributes.items():
             setattr(error, name, value)
     elif attributes is not None:
-        error.__setstate__(attributes)  # type: ignore[attr-defined]  # its class asked for it
+        cast("Any", error).__setstate__(attributes)
     for name, value in held.items():
         setattr(error, name, value)
 

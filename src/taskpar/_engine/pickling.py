@@ -10,7 +10,7 @@ what a worker did to its copy of the class stays in the worker.
 import io
 import pickle
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from taskpar._engine import place
 
@@ -28,15 +28,15 @@ def dumps(obj: object, buffers: Buffers = None) -> bytes:
     Raises:
         Exception: Whatever pickling raises; the object cannot cross.
     """
+    data = b""
     taken: list[pickle.PickleBuffer] = []
     keep = None if buffers is None else taken.append
     try:
         data = pickle.dumps(obj, PROTOCOL, buffer_callback=keep)
-        if b"__main__" in data:
-            data = None
-    except Exception:
-        data = None  # cloudpickle can do more; if it cannot, its error is the one to tell
-    if data is None:
+        enough = b"__main__" not in data
+    except Exception:  # noqa: BLE001  # cloudpickle can do more; if not, its error is the one to tell
+        enough = False
+    if not enough:
         taken.clear()
         data = _by_value(obj, keep)
     if buffers is not None:
@@ -62,22 +62,33 @@ def pickler_class() -> type[Any]:
     global _pickler_class
     if _pickler_class is None:
         import cloudpickle
-        from cloudpickle import cloudpickle as inner
 
         class ByValuePickler(cloudpickle.Pickler):  # type: ignore[misc]  # untyped base
             """Sends a class that goes by value together with the name it is known by."""
 
             def reducer_override(self, obj: Any) -> Any:
-                # cloudpickle gives the classes that it sends an identity, but its way back
-                # overwrites the original's attributes; these three names are all that is used
-                # of its inside, and test_pickling.py holds them.
-                if isinstance(obj, type) and not inner._should_pickle_by_reference(obj):
-                    identity = inner._get_or_create_tracker_id(obj)
-                    return (_class_known_as, (identity, cloudpickle.dumps(obj, PROTOCOL)))
+                if isinstance(obj, type) and _goes_by_value(obj):
+                    return (_class_known_as, (_identity(obj), cloudpickle.dumps(obj, PROTOCOL)))
                 return super().reducer_override(obj)
 
         _pickler_class = ByValuePickler
     return _pickler_class
+
+
+# cloudpickle gives each class that it sends an identity, but on the way back it overwrites what
+# the original holds. These are all the names used of its inside; test_pickling.py holds them.
+# ruff: noqa: SLF001
+# pyright: reportPrivateUsage=false
+def _goes_by_value(cls: type) -> bool:
+    from cloudpickle import cloudpickle as inner
+
+    return not inner._should_pickle_by_reference(cls)
+
+
+def _identity(cls: type) -> str:
+    from cloudpickle import cloudpickle as inner
+
+    return cast("str", inner._get_or_create_tracker_id(cls))
 
 
 def _class_known_as(identity: str, by_value: bytes) -> type:
@@ -85,6 +96,6 @@ def _class_known_as(identity: str, by_value: bytes) -> type:
     from cloudpickle import cloudpickle as inner
 
     known = inner._DYNAMIC_CLASS_TRACKER_BY_ID.get(identity)
-    if known is not None and not place.inside_worker():
-        return known  # type: ignore[no-any-return]  # the registry holds classes
-    return loads(by_value)  # type: ignore[no-any-return]  # made by the pickler above
+    if known is None or place.inside_worker():
+        known = loads(by_value)
+    return cast("type", known)

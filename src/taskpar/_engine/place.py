@@ -56,14 +56,14 @@ def worker() -> Place:
 
 def enter() -> None:
     """Make all of this process a worker, for good."""
-    global _process  # noqa: PLW0603  # a process is one place
+    global _process  # a process is one place
     _process = Place(worker=True)
     _thread.set(None)
 
 
 def _after_fork() -> None:
     """Make a forked process a place of its own, of the same kind."""
-    global _process  # noqa: PLW0603  # a process is one place
+    global _process  # a process is one place
     _process = Place(worker=here().worker)
     _thread.set(None)
 

@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 from taskpar._engine import wire
 from taskpar._engine.constant import Reference
 from taskpar._engine.engine import Engine
-from taskpar._engine.source import Slices, Source
+from taskpar._engine.source import Closes, Source
 from taskpar._engine.submissions import reference_to
 from taskpar._model.options import Options
 from taskpar._model.outcome import Error, Record, attach
@@ -64,11 +64,10 @@ class Mapping:
         self._submitted = 0
         self._delivered = 0
         self._cut_off: TaskparError | None = None
-        whole = isinstance(source, Slices) or getattr(source, "whole", False)
-        self._ahead = options.buffersize or (inf if whole else BUFFERSIZE)
+        self._ahead = options.buffersize or (inf if source.whole else BUFFERSIZE)
         self._closed = False
         self._number = engine.add(self)
-        if not engine.backend.inline or whole:
+        if not engine.backend.inline or source.whole:
             self._read()
 
     # ------------------------------------------------------------------- for the engine
@@ -133,7 +132,7 @@ class Mapping:
         )
 
     def _read(self) -> None:
-        """Read on, in the caller's thread; in slabs of half the buffer, so that batches stay big."""
+        """Read on, in the caller's thread; half a buffer at a time, so that batches stay big."""
         source = self._source
         if source.error is not None or (source.exhausted and source.stop == self._submitted):
             return
@@ -165,9 +164,7 @@ class Mapping:
         self._source.forget(start, stop)
         self._delivered += stop - start
         if not isinstance(what, wire.Reply):
-            reason = what or CancelledError(
-                "the executor was shut down before the call was started"
-            )
+            reason = what or CancelledError("the executor was shut down before this")
             return [Error(reason)] * (stop - start)
         outcomes = what.outcomes(start)
         for index, outcome in enumerate(outcomes, start):
@@ -211,7 +208,7 @@ class Mapping:
             self._source.close()
 
 
-class Results(Iterator[R], Generic[R]):
+class Results(Closes, Iterator[R], Generic[R]):
     """The results of a ``map`` or ``starmap``, one by one.
 
     **Law** (L1): what `next` returns and raises, time after time, is what ``next(map(f, *its))``
@@ -222,8 +219,6 @@ class Results(Iterator[R], Generic[R]):
         owner: The executor, kept alive as long as its results are.
         timeout: Seconds from now after which `next` raises `TimeoutError`; None: never.
     """
-
-    __taskpar_closes__ = True
 
     def __init__(self, job: Mapping, owner: object, timeout: float | None) -> None:
         self._job = job

@@ -5,17 +5,26 @@ and reads no further than it is told. Two kinds: `Slices` of built-in sequences,
 cut, and a `Stream` of iterators, which is read in the caller's thread alone.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from itertools import islice
 from math import inf
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 READING_SECONDS = 0.01
 """An input that is slow to read is not read ahead for longer than this at a time."""
 
 SEQUENCES = (range, list, tuple, str, bytes)
 """Types whose slices give the same items as iterating does (exactly these, not subclasses)."""
+
+
+class Closes(ABC):
+    """An iterator that nobody else needs: closed with what reads it."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Read no more."""
 
 
 class Source(Protocol):
@@ -25,21 +34,28 @@ class Source(Protocol):
     """How many calls have been read."""
     exhausted: bool
     """Whether there is nothing more to read."""
+    whole: bool
+    """Whether all calls may be read at once."""
     error: BaseException | None
     """What reading call ``stop`` raised; nothing more is read before `passed` is called."""
 
+    @abstractmethod
     def advance(self, limit: float) -> None:
         """Read on, to ``limit`` calls at the most."""
 
+    @abstractmethod
     def items(self, start: int, stop: int) -> Sequence[Any]:
         """Return the arguments of calls that were read and not yet forgotten."""
 
+    @abstractmethod
     def passed(self) -> None:
         """Note that the reader has seen the error: it took a position of its own."""
 
+    @abstractmethod
     def forget(self, start: int, stop: int) -> None:
         """Let go of the arguments of calls that are home."""
 
+    @abstractmethod
     def close(self) -> None:
         """Read no more; close the iterators that can be closed."""
 
@@ -51,7 +67,8 @@ class Slices:
         columns: One sequence for every argument; the shortest tells how many calls there are.
     """
 
-    error = None
+    error: BaseException | None = None
+    whole = True
 
     def __init__(self, columns: Sequence[Sequence[Any]]) -> None:
         self._columns = [list(c) if type(c) is list else c for c in columns]
@@ -109,7 +126,7 @@ class Stream:
             self.exhausted = True
         except KeyboardInterrupt:
             raise  # the user's own, now
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  # the input's, told at its position
             self.error = error
         finally:
             if slab:
@@ -159,8 +176,8 @@ class Stream:
         self.exhausted = True
         self._slabs.clear()
         for column in self._columns:
-            if isinstance(column, Generator) or hasattr(column, "__taskpar_closes__"):
-                column.close()  # not a file's, which is its owner's
+            if isinstance(column, Generator | Closes):
+                column.close()  # but no file, which is its owner's
 
 
 def sized(column: object) -> bool:
@@ -178,5 +195,5 @@ def source_of(columns: Sequence[Iterable[Any]]) -> Source:
         `Slices` where all are built-in sequences, else a `Stream`.
     """
     if all(type(column) in SEQUENCES for column in columns):
-        return Slices(columns)  # type: ignore[arg-type]  # the line above has narrowed them
+        return Slices(cast("Sequence[Sequence[Any]]", columns))
     return Stream([iter(column) for column in columns], whole=all(map(sized, columns)))

@@ -104,5 +104,5 @@ def reference_to(function: Callable[..., object]) -> Reference | BaseException:
         return Constant(function).reference
     except KeyboardInterrupt:
         raise  # the user's own
-    except BaseException as error:  # its __reduce__ may raise anything
+    except BaseException as error:  # noqa: BLE001  # its __reduce__ may raise anything
         return error

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from itertools import chain
 from os import getpid
 from time import perf_counter
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NoReturn
 
 from taskpar._engine import constant, exceptions, pickling, place
 from taskpar._model.outcome import Error
@@ -55,7 +55,8 @@ class Calls:
     whole: bool = False
 
 
-class Reply(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Reply:
     """Outcomes of a prefix of a batch, not looked into before they are asked for."""
 
     pid: int
@@ -84,11 +85,11 @@ def pack(calls: Calls, reference: constant.Reference | BaseException) -> bytes:
     if isinstance(reference, BaseException):
         error = _crossing("function", calls.start, reference)
         items: object = [(exceptions.dumps(error),)] * len(calls.items)
-        packed = (None, calls.shape, False, items, calls.start, calls.whole)
-        return pickle.dumps(packed, pickling.PROTOCOL)
-    plain = _is_plain(calls.items)
-    items = calls.items if plain else _apart(calls)
-    packed = (reference, calls.shape, plain, items, calls.start, calls.whole)
+        plain, known = False, None
+    else:
+        plain, known = _is_plain(calls.items), reference
+        items = calls.items if plain else _apart(calls)
+    packed = (known, calls.shape, plain, items, calls.start, calls.whole)
     return pickle.dumps(packed, pickling.PROTOCOL)
 
 
@@ -110,7 +111,7 @@ def _apart(calls: Calls) -> list[object]:
             items.append(pickling.dumps(item))
         except KeyboardInterrupt:
             raise  # the user's own
-        except BaseException as error:  # its __reduce__ may raise anything
+        except BaseException as error:  # noqa: BLE001  # its __reduce__ may raise anything
             items.append((exceptions.dumps(_crossing("argument", index, error)),))
     return items
 
@@ -175,7 +176,7 @@ def _perform(
             note(position)
         try:
             outcomes.append(call(item))
-        except BaseException as error:  # also SystemExit: it is the task's, not the worker's
+        except BaseException as error:  # noqa: BLE001  # also SystemExit: it is the task's, not the worker's
             outcomes.append(Error(_without_ours(error)))
         if not whole and perf_counter() > until:
             break
@@ -197,14 +198,17 @@ def _caller(
     try:
         reusable, make = constant.made(reference)
         function = make() if reusable else None
-    except BaseException as error:  # the function's own __setstate__ may raise anything
+    except BaseException as error:  # noqa: BLE001  # the function's own __setstate__ may raise anything
         return _raiser(_crossing("function", start, error))
     if reusable:
         call = _shaped(function, shape)
         return call if plain else lambda item: call(_loaded(item))
-    if plain:
-        return lambda item: _shaped(make(), shape)(item)
-    return lambda item: _shaped(make(), shape)(_loaded(item))
+    load = _same if plain else _loaded
+    return lambda item: _shaped(make(), shape)(load(item))
+
+
+def _same(item: Any) -> Any:
+    return item
 
 
 def _shaped(function: Any, shape: Shape) -> Callable[[Any], Any]:
@@ -225,7 +229,7 @@ def _refused(item: tuple[bytes]) -> Any:
 
 
 def _raiser(error: BaseException) -> Callable[[Any], Any]:
-    def refuse(item: Any) -> Any:
+    def refuse(_: object) -> NoReturn:
         raise error
 
     return refuse
@@ -247,7 +251,7 @@ def _sealed(outcome: Any, index: int) -> bytes | tuple[bytes]:
         return (exceptions.dumps(outcome.exception),)
     try:
         return pickling.dumps(outcome)
-    except BaseException as error:  # its __reduce__ may raise anything
+    except BaseException as error:  # noqa: BLE001  # its __reduce__ may raise anything
         return (exceptions.dumps(_crossing("result", index, error)),)
 
 
@@ -265,7 +269,7 @@ def _opened(outcome: bytes | tuple[bytes], index: int) -> Any:
         return pickle.loads(outcome)
     except KeyboardInterrupt:
         raise  # the user's own
-    except BaseException as error:  # its __setstate__ may raise anything
+    except BaseException as error:  # noqa: BLE001  # its __setstate__ may raise anything
         return Error(_crossing("result", index, error))
 
 

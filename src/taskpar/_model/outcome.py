@@ -5,10 +5,10 @@ return, and a value that travels bare costs nothing.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 
-class Record(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Record:
     """What is known of how a call ran.
 
     Args:

@@ -10,10 +10,13 @@ import pickle
 import sys
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
+from typing import TypeVar, cast
+
+W = TypeVar("W", bound=BaseProcess)
 
 _starting = threading.Lock()
 """One start at a time: under fork, a process must not inherit the half-made pipes of another."""
@@ -22,7 +25,7 @@ _HIDDEN = ("__file__", "__spec__")
 
 
 @contextmanager
-def starting() -> Iterator[None]:
+def starting() -> Generator[None]:
     """Hide where ``__main__`` comes from while the block starts processes, one thread at a time."""
     with _starting:
         main = sys.modules["__main__"]
@@ -71,7 +74,7 @@ def _revive_by_value(cls: bytes, state: dict[str, object]) -> BaseProcess:
     return _revive(pickle.loads(cls), state)
 
 
-def mainless(context: BaseContext, cls: type[BaseProcess] | None = None) -> type[BaseProcess]:
+def mainless(context: BaseContext, cls: type[W] | None = None) -> type[W]:
     """Make the class whose instances start by the context's method, without ``__main__``.
 
     Args:
@@ -79,6 +82,6 @@ def mainless(context: BaseContext, cls: type[BaseProcess] | None = None) -> type
         cls: The subclass of `multiprocessing.Process` to run; None: the context's own.
     """
     process: type[BaseProcess] = context.Process  # type: ignore[attr-defined]  # as every context
-    if cls is None:
-        return type(process.__name__, (_Mainless, process), {"hosted": process})
-    return type(cls.__name__, (_Mainless, process, cls), {"hosted": cls})
+    hosted = (process,) if cls is None else (process, cls)
+    body = {"hosted": hosted[-1]}
+    return cast("type[W]", type(hosted[-1].__name__, (_Mainless, *hosted), body))

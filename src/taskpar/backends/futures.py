@@ -22,7 +22,7 @@ class FuturesBackend:
 
     inline = False
     direct = True
-    largest_batch = None
+    largest_batch: int | None = None
 
     def __init__(
         self,

@@ -43,7 +43,7 @@ class Link:
         self.channel = ParentEnd()
         self.process = mainless(context, worker_class)(name=name)
         given = Assignment(self.channel.worker_end, positions, place, startup, most)
-        self.process._assignment = given  # type: ignore[attr-defined]  # a Worker, made just now
+        self.process.assignment = given
         try:
             self.process.start()
         except BaseException:

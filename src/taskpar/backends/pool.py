@@ -107,7 +107,7 @@ def _begin(startup: bytes | None) -> None:
         if startup is not None:
             initializer, initargs = wire.unpack_startup(startup)
             initializer(*initargs)
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001  # also SystemExit
         _startup_error = error  # told with the first batch: a pool would only start the next worker
 
 

@@ -6,5 +6,5 @@ from taskpar.backends.queue import QueueBackend
 class ProcessBackend(QueueBackend):
     """Workers that run one call each."""
 
-    largest_batch = 1
+    largest_batch: int | None = 1
     named_after_task = True

@@ -10,7 +10,7 @@ from itertools import count
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
-from typing import Any
+from typing import Any, cast
 
 from taskpar._engine import exceptions, wire
 from taskpar._engine.backend import Parcel, Report, WorkerInfo
@@ -75,23 +75,32 @@ class QueueBackend:
             link = self._idle.pop() if self._idle else None
             if link is not None:
                 link.ticket = ticket
-            else:
-                place = self._places.pop()
-        if link is None:
-            try:
-                link = self._hire(ticket, place, parcel.label)
-            except Exception as error:  # no memory, no process left: whatever the system says
-                with self._lock:
-                    self._places.append(place)
-                self._report.died(ticket, f"no worker can be started: {error}", None)
-                return
-        link.send(parcel.content)  # type: ignore[arg-type]  # this backend is not direct
+        link = link or self._hire(ticket, parcel.label)
+        if link is not None:
+            link.send(cast("bytes", parcel.content))
 
-    def _hire(self, ticket: int, place: int, label: str | None) -> Link:
+    def _hire(self, ticket: int, label: str | None) -> Link | None:
+        """Start a worker for a ticket; where that is impossible, report it, and return None."""
+        with self._lock:
+            place = self._places.pop()
+        try:
+            link = self._start(place, label)
+        except Exception as error:  # noqa: BLE001  # no memory, no process left: the system's reason
+            with self._lock:
+                self._places.append(place)
+            self._report.died(ticket, f"no worker can be started: {error}", None)
+            return None
+        link.ticket = ticket
+        with self._lock:
+            self._links.add(link)
+        self._wake()
+        return link
+
+    def _start(self, place: int, label: str | None) -> Link:
         name = f"Worker-{next(self._names)}"
         if label is not None and self.named_after_task:
             name = label
-        link = Link(
+        return Link(
             self._context,
             self._worker_class,
             name,
@@ -100,11 +109,6 @@ class QueueBackend:
             self._startup,
             self._most,
         )
-        link.ticket = ticket
-        with self._lock:
-            self._links.add(link)
-        self._wake()
-        return link
 
     def _wake(self) -> None:
         self._waker.send_bytes(b"")

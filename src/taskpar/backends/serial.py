@@ -19,7 +19,7 @@ class SerialBackend:
     slots = 1
     inline = True
     direct = True
-    largest_batch = 1
+    largest_batch: int | None = 1
 
     def __init__(
         self, initializer: Callable[..., object] | None, initargs: tuple[Any, ...]
@@ -33,7 +33,7 @@ class SerialBackend:
         try:
             if self._initializer is not None:
                 self._initializer(*self._initargs)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # it is why nothing can run
             report.broken(error)
 
     def send(self, ticket: int, parcel: Parcel) -> None:

@@ -70,7 +70,8 @@ class Worker(multiprocessing.Process):
     within a task with `current_worker`.
     """
 
-    _assignment: Assignment
+    assignment: Assignment
+    """What it needs to be a worker; set by whoever starts it."""
 
     def setup(self) -> None:
         """Prepare; called once in the new process, before the initializer and all tasks."""
@@ -85,13 +86,13 @@ class Worker(multiprocessing.Process):
         place.enter()
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
         threading.Thread(target=_leave_with_parent, name="taskpar-parent", daemon=True).start()
-        given = self._assignment
+        given = self.assignment
         try:
             self.setup()
             if given.startup is not None:
                 initializer, initargs = wire.unpack_startup(given.startup)
                 initializer(*initargs)
-        except BaseException as error:  # also SystemExit: it is why no worker can be made
+        except BaseException as error:  # noqa: BLE001  # also SystemExit: it is why no worker can be made
             given.channel.write(FAILED + exceptions.dumps(error))
             return
         try:

@@ -1,0 +1,86 @@
+"""Count the Python tokens in every module of the standard library, on any executor.
+
+    python examples/count_tokens.py --executor queue --workers 2
+
+Some thousand files of very unlike size, some of which are no valid Python, on purpose: the test
+suite of Python has them. `count` knows nothing of that; it raises what `tokenize` raises. The
+results of a parallel ``map`` go on after an exception, as those of the builtin ``map`` do, so the
+one loop in `tally` serves both, and what is printed is the same whoever did the work.
+"""
+
+import argparse
+import sys
+import sysconfig
+import tokenize
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import taskpar
+
+EXECUTORS: dict[str, Callable[[int | None], taskpar.Executor]] = {
+    "serial": taskpar.SerialExecutor,
+    "thread": taskpar.ThreadExecutor,
+    "process": taskpar.ProcessExecutor,
+    "pool": taskpar.PoolExecutor,
+    "queue": taskpar.QueueExecutor,
+}
+STDLIB = Path(sysconfig.get_path("stdlib"))
+NOT_OURS = {"site-packages", "dist-packages"}  # what was installed beside the standard library
+
+
+def modules(limit: int | None = None) -> list[Path]:
+    """Find the files, sorted; with a limit, the first so many of them."""
+    found = (path.relative_to(STDLIB) for path in STDLIB.rglob("*.py"))
+    return sorted(path for path in found if not NOT_OURS & set(path.parts))[:limit]
+
+
+def count(path: Path) -> Counter[str]:
+    """Count the tokens of a file by kind; raise what `tokenize` raises."""
+    with (STDLIB / path).open("rb") as file:
+        return Counter(tokenize.tok_name[token.type] for token in tokenize.tokenize(file.readline))
+
+
+@dataclass
+class Tally:
+    """The tokens of all files that tokenize, and the kind of error of each that does not."""
+
+    files: int = 0
+    tokens: Counter[str] = field(default_factory=Counter)
+    failures: dict[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        lines = [f"{self.files:,} files of {STDLIB}: {self.tokens.total():,} tokens"]
+        lines += [f"{number:>12,} {kind}" for kind, number in self.tokens.most_common(8)]
+        lines += [f"{len(self.failures)} more files do not tokenize"]
+        lines += [f"    {name}: {kind}" for name, kind in sorted(self.failures.items())]
+        return "\n".join(lines)
+
+
+def tally(paths: list[Path], counts: Iterator[Counter[str]]) -> Tally:
+    """Add up the counts of the files, which may come from any ``map``."""
+    total = Tally()
+    for path in paths:
+        try:
+            total.tokens += next(counts)
+            total.files += 1
+        except (SyntaxError, UnicodeError, tokenize.TokenError) as error:
+            total.failures[path.as_posix()] = type(error).__name__
+    return total
+
+
+def main() -> None:
+    """Read the command line, count, print."""
+    parser = argparse.ArgumentParser(description="Count the tokens of the standard library.")
+    parser.add_argument("--executor", choices=EXECUTORS, default="queue")
+    parser.add_argument("--workers", type=int, help="default: one for each CPU there is for us")
+    parser.add_argument("--limit", type=int, help="count the first so many files only")
+    given = parser.parse_args()
+    paths = modules(given.limit)
+    with EXECUTORS[given.executor](given.workers) as executor:
+        print(tally(paths, executor.map(count, paths)))
+
+
+if __name__ == "__main__":  # for demo.py, which imports this; taskpar itself needs no guard
+    sys.exit(main())
