@@ -4,9 +4,11 @@ The two imports alternate, each in a fresh interpreter which measures itself: th
 interpreter does not count, and what slows the machine slows both alike. Exits with 1 when not.
 """
 
+import os
 import statistics
 import subprocess
 import sys
+import tempfile
 
 OURS = "taskpar"
 THEIRS = "concurrent.futures.process"
@@ -21,19 +23,29 @@ print(perf_counter() - start)
 """
 
 
-def seconds(module: str) -> float:
+def seconds(module: str, environment: dict[str, str]) -> float:
     """Import a module in a fresh interpreter and return the seconds that it took."""
     command = [sys.executable, "-c", PROBE.format(module=module)]
-    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+    return float(done.stdout)
+
+
+def measure(modules: list[str]) -> list[float]:
+    """Return the median seconds of each import."""
+    with tempfile.TemporaryDirectory() as folder:
+        # Compiled modules on both sides, wherever the environment keeps them otherwise.
+        environment = os.environ | {"PYTHONPYCACHEPREFIX": folder}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        for module in modules:
+            seconds(module, environment)  # compiles: it does not count
+        rounds = [[seconds(module, environment) for module in modules] for _ in range(ROUNDS)]
+    return [statistics.median(times) for times in zip(*rounds, strict=True)]
 
 
 def main() -> int:
     """Measure, print the medians and their ratio, and return the exit code."""
-    modules = (OURS, THEIRS)
-    for module in modules:
-        seconds(module)  # the first import may compile: it does not count
-    rounds = [[seconds(module) for module in modules] for _ in range(ROUNDS)]
-    medians = [statistics.median(times) for times in zip(*rounds, strict=True)]
+    modules = [OURS, THEIRS]
+    medians = measure(modules)
     for module, median in zip(modules, medians, strict=True):
         print(f"import {module:27} {median * 1e3:6.1f} ms")
     ratio = medians[0] / medians[1]

@@ -9,7 +9,6 @@ one loop in `tally` serves both, and what is printed is the same whoever did the
 """
 
 import argparse
-import sys
 import sysconfig
 import tokenize
 from collections import Counter
@@ -30,15 +29,16 @@ STDLIB = Path(sysconfig.get_path("stdlib"))
 NOT_OURS = {"site-packages", "dist-packages"}  # what was installed beside the standard library
 
 
-def modules(limit: int | None = None) -> list[Path]:
+def modules(folder: Path, limit: int | None = None) -> list[Path]:
     """Find the files, sorted; with a limit, the first so many of them."""
-    found = (path.relative_to(STDLIB) for path in STDLIB.rglob("*.py"))
-    return sorted(path for path in found if not NOT_OURS & set(path.parts))[:limit]
+    found = sorted(path for path in folder.rglob("*.py") if path.is_file())
+    ours = [path for path in found if not NOT_OURS & set(path.relative_to(folder).parts)]
+    return ours[:limit]
 
 
 def count(path: Path) -> Counter[str]:
     """Count the tokens of a file by kind; raise what `tokenize` raises."""
-    with (STDLIB / path).open("rb") as file:
+    with path.open("rb") as file:
         return Counter(tokenize.tok_name[token.type] for token in tokenize.tokenize(file.readline))
 
 
@@ -48,13 +48,13 @@ class Tally:
 
     files: int = 0
     tokens: Counter[str] = field(default_factory=Counter)
-    failures: dict[str, str] = field(default_factory=dict)
+    failures: dict[Path, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        lines = [f"{self.files:,} files of {STDLIB}: {self.tokens.total():,} tokens"]
+        lines = [f"{self.files:,} files, {self.tokens.total():,} tokens"]
         lines += [f"{number:>12,} {kind}" for kind, number in self.tokens.most_common(8)]
-        lines += [f"{len(self.failures)} more files do not tokenize"]
-        lines += [f"    {name}: {kind}" for name, kind in sorted(self.failures.items())]
+        lines += [f"{len(self.failures):,} more do not tokenize"]
+        lines += [f"    {path}: {kind}" for path, kind in sorted(self.failures.items())]
         return "\n".join(lines)
 
 
@@ -66,21 +66,22 @@ def tally(paths: list[Path], counts: Iterator[Counter[str]]) -> Tally:
             total.tokens += next(counts)
             total.files += 1
         except (SyntaxError, UnicodeError, tokenize.TokenError) as error:
-            total.failures[path.as_posix()] = type(error).__name__
+            total.failures[path] = type(error).__name__
     return total
 
 
 def main() -> None:
     """Read the command line, count, print."""
-    parser = argparse.ArgumentParser(description="Count the tokens of the standard library.")
+    parser = argparse.ArgumentParser(description="Count the tokens of many Python files.")
+    parser.add_argument("folder", type=Path, nargs="?", default=STDLIB, help=f"default: {STDLIB}")
     parser.add_argument("--executor", choices=EXECUTORS, default="queue")
     parser.add_argument("--workers", type=int, help="default: one for each CPU there is for us")
     parser.add_argument("--limit", type=int, help="count the first so many files only")
     given = parser.parse_args()
-    paths = modules(given.limit)
+    paths = modules(given.folder, given.limit)
     with EXECUTORS[given.executor](given.workers) as executor:
         print(tally(paths, executor.map(count, paths)))
 
 
 if __name__ == "__main__":  # for demo.py, which imports this; taskpar itself needs no guard
-    sys.exit(main())
+    main()

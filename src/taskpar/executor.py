@@ -245,6 +245,7 @@ class Executor(concurrent.futures.Executor):
         Raises:
             BaseException: What the first task that fails raised.
         """
+        check_iterable("tasks", tasks)
         return self._map(call, (tasks,), self._options, None).drained()
 
     def _map(

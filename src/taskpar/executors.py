@@ -128,6 +128,7 @@ class ProcessExecutor(Executor):
             multiprocessing; None: forkserver, or spawn where there is none.
         initializer: Called in each process before its call.
         initargs: Its arguments.
+        max_tasks_per_child: 1, if anything: a process runs one call.
         worker_class: The `Worker` to start; None: `Worker` itself.
     """
 
@@ -138,10 +139,14 @@ class ProcessExecutor(Executor):
         initializer: Initializer | None = None,
         initargs: tuple[Any, ...] = (),
         *,
+        max_tasks_per_child: int | None = None,
         worker_class: "type[Worker] | None" = None,
     ) -> None:
         from taskpar.backends.process import ProcessBackend
 
+        if _most(max_tasks_per_child) > 1:
+            wrong = f"not {max_tasks_per_child}: a process of ProcessExecutor runs one call"
+            raise ValueError(f"max_tasks_per_child must be 1 or None, {wrong}")
         cls = _worker_class(worker_class)
         slots, context = _count(max_workers), _context(mp_context)
         super().__init__(ProcessBackend(slots, context, cls, _checked(initializer), initargs, 1))

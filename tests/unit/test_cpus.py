@@ -26,6 +26,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def write(root: Path, path: str, text: str) -> None:
+    """Write a file and the folders around it."""
     file = root / path
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text)
@@ -41,11 +42,13 @@ def v2(root: Path, group: str, **quotas: str) -> None:
 
 
 def v1(root: Path, group: str, *, mount: str = V1_MOUNT) -> None:
+    """Put the process into a group of version 1."""
     write(root, "proc/self/mountinfo", V1_OTHER + mount)
     write(root, "proc/self/cgroup", f"5:memory:/elsewhere\n3:cpu,cpuacct:{group}\n")
 
 
 def v1_quota(root: Path, folder: str, quota: str, period: str = "100000\n") -> None:
+    """Give a folder of version 1 its two files."""
     write(root, f"{V1}/{folder}/cpu.cfs_quota_us", quota)
     write(root, f"{V1}/{folder}/cpu.cfs_period_us", period)
 
@@ -219,7 +222,8 @@ def test_affinity_limits_the_cpus() -> None:
     )
     env = {name: value for name, value in os.environ.items() if name != "TASKPAR_WORKERS"}
     env["PYTHONPATH"] = os.pathsep.join(sys.path)
-    run = subprocess.run(
-        [sys.executable, "-c", script], env=env, capture_output=True, text=True, timeout=30
-    )
-    assert (run.stdout, run.stderr) == ("1\n", "")
+    command = [sys.executable, "-c", script]
+    printed = subprocess.run(
+        command, env=env, stdout=subprocess.PIPE, text=True, timeout=30, check=True
+    ).stdout
+    assert printed == "1\n"

@@ -24,10 +24,10 @@ from collections.abc import Callable
 from itertools import count
 from typing import Protocol
 
-from taskpar._engine import ledger as book
-from taskpar._engine import wire
+from taskpar._engine import events, wire
 from taskpar._engine.backend import Backend, Parcel, WorkerInfo
 from taskpar._engine.constant import Reference
+from taskpar._engine.ledger import Ledger
 from taskpar._model.outcome import Error
 from taskpar.errors import ExecutorClosedError, InitializerError, WorkerDiedError
 
@@ -65,7 +65,7 @@ class Engine:
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
-        self._ledger = book.Ledger(0 if backend.inline else backend.slots, backend.largest_batch)
+        self._ledger = Ledger(0 if backend.inline else backend.slots, backend.largest_batch)
         self._lock = threading.Lock()
         self._jobs: dict[int, Job] = {}
         self._numbers = count()
@@ -117,7 +117,7 @@ class Engine:
         Raises:
             ExecutorClosedError: After `shutdown`.
         """
-        event = book.Submitted(number, start, stop, chunksize)
+        event = events.Submitted(number, start, stop, chunksize)
         with self._lock:
             self._check_open()
             actions = self._ledger.handle(event)
@@ -125,36 +125,36 @@ class Engine:
 
     def want(self, number: int, index: int) -> None:
         """Run a call here, where the backend is inline and nobody has run it yet."""
-        self._handle(book.Wanted(number, index))
+        self._handle(events.Wanted(number, index))
 
     def forget(self, number: int) -> None:
         """Let a job go: what waits of it is not run any more."""
-        self._handle(book.Closed(number))
+        self._handle(events.Closed(number))
         self._jobs.pop(number, None)
 
     # --------------------------------------------------------------------- for backends
     def part(self, ticket: int, reply: object) -> None:
         """Take a report that some outcomes of a ticket are home."""
         home = _read(reply)
-        self._handle(book.Part(ticket, home.count, home.seconds), home)
+        self._handle(events.Part(ticket, home.count, home.seconds), home)
 
     def done(self, ticket: int, reply: object) -> None:
         """Take a report that a worker is through with a ticket."""
         home = _read(reply)
-        self._handle(book.Done(ticket, home.count, home.seconds), home)
+        self._handle(events.Done(ticket, home.count, home.seconds), home)
 
     def died(self, ticket: int, why: str, position: int | None) -> None:
         """Take a report that the worker of a ticket has died."""
-        self._handle(book.Died(ticket, position), why=why)
+        self._handle(events.Died(ticket, position), why=why)
 
     def broken(self, cause: BaseException | None) -> None:
         """Take a report that no worker can be made."""
         self._cause = self._cause or cause
-        self._handle(book.Broken())
+        self._handle(events.Broken())
 
     # ---------------------------------------------------------------------------- doing
     def _handle(
-        self, event: book.Event, reply: wire.Reply | None = None, why: str | None = None
+        self, event: events.Event, reply: wire.Reply | None = None, why: str | None = None
     ) -> None:
         with self._lock:
             actions = self._ledger.handle(event)
@@ -163,7 +163,7 @@ class Engine:
             self.shutdown(wait=False)
 
     def _do(
-        self, actions: list[book.Action], reply: wire.Reply | None = None, why: str | None = None
+        self, actions: list[events.Action], reply: wire.Reply | None = None, why: str | None = None
     ) -> None:
         """Do what the ledger says.
 
@@ -176,7 +176,7 @@ class Engine:
             for step in steps:
                 self._step(*step)
             return
-        row: deque[tuple[book.Action, wire.Reply | None, str | None]] | None
+        row: deque[tuple[events.Action, wire.Reply | None, str | None]] | None
         row = getattr(self._doing, "row", None)
         if row is not None:
             row.extend(steps)
@@ -193,26 +193,26 @@ class Engine:
         if interrupt is not None:
             raise interrupt
 
-    def _step(self, action: book.Action, reply: wire.Reply | None, why: str | None) -> None:
+    def _step(self, action: events.Action, reply: wire.Reply | None, why: str | None) -> None:
         match action:
-            case book.Send():
+            case events.Send():
                 self._send(action)
-            case book.Settle(number, start, stop):
+            case events.Settle(number, start, stop):
                 if (job := self._jobs.get(number)) and reply is not None:
                     job.settle(start, stop, reply)
-            case book.Blame(number, index):
+            case events.Blame(number, index):
                 if job := self._jobs.get(number):
                     error = Error(WorkerDiedError(f"call {index}: {why}", index))
                     job.settle(index, index + 1, wire.Reply(0, 1, 0.0, [error]))
-            case book.Drop(number, start, stop, broken):
+            case events.Drop(number, start, stop, broken):
                 if job := self._jobs.get(number):
                     job.dropped(start, stop, self._broken() if broken else None)
-            case book.Stop():
+            case events.Stop():
                 if self._started:
                     self.backend.stop()
                 self._stopped.set()
 
-    def _send(self, send: book.Send) -> None:
+    def _send(self, send: events.Send) -> None:
         job = self._jobs.get(send.job)
         calls = None if job is None else job.calls(send.start, send.stop)
         if job is None or calls is None:
@@ -240,11 +240,11 @@ class Engine:
     # -------------------------------------------------------------------------- leaving
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take no more jobs, and let the workers go when all calls are home."""
-        self._handle(book.Shutdown(cancel_futures))
+        self._handle(events.Shutdown(cancel_futures))
         if not wait or getattr(self._doing, "row", None) is not None:
             return  # who comes from within a report would wait for himself
         while self.backend.inline and self._ledger.waits:
-            self._handle(book.Wanted())
+            self._handle(events.Wanted())
         if self._started:
             self._stopped.wait()
             self.backend.join()

@@ -21,7 +21,24 @@ Rules for whoever edits this file:
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+
+from taskpar._engine.events import (
+    Action,
+    Blame,
+    Broken,
+    Closed,
+    Died,
+    Done,
+    Drop,
+    Event,
+    Part,
+    Send,
+    Settle,
+    Shutdown,
+    Stop,
+    Submitted,
+    Wanted,
+)
 
 TARGET_SECONDS = 0.01
 """How long a batch should take: long against the 0.1 ms of a message there and back, short
@@ -34,145 +51,34 @@ SHARE = 2
 """A batch takes at most 1/(SHARE x slots) of what waits, so batches shrink towards the tail."""
 
 MAX_BARREN_DEATHS = 3
-"""Workers may die this often in a row before they start a call; then the executor is broken."""
-
-
-# ---------------------------------------------------------------------------------------- events
-@dataclass(frozen=True, slots=True)
-class Submitted:
-    """Calls ``start`` to ``stop`` of a job are there; ``chunksize`` is what the user asked for."""
-
-    job: int
-    start: int
-    stop: int
-    chunksize: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Somebody offers his own thread to run call ``index`` of ``job`` (any call, when None)."""
-
-    job: int | None = None
-    index: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """The next ``count`` calls of a ticket are home; more will come."""
-
-    ticket: int
-    count: int
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """The next ``count`` calls of a ticket are home; the rest of it was not started."""
-
-    ticket: int
-    count: int
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Died:
-    """The worker of a ticket died while it ran call ``position`` of the batch (None: no call)."""
-
-    ticket: int
-    position: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Broken:
-    """No worker can be made any more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Closed:
-    """Nobody wants the job's results any more: forget what waits."""
-
-    job: int
-
-
-@dataclass(frozen=True, slots=True)
-class Shutdown:
-    """Take no more calls; with ``cancel``, forget what waits."""
-
-    cancel: bool = False
-
-
-Event = Submitted | Wanted | Part | Done | Died | Broken | Closed | Shutdown
-
-
-# --------------------------------------------------------------------------------------- actions
-@dataclass(frozen=True, slots=True)
-class Send:
-    """Give calls ``start`` to ``stop`` of ``job`` to a worker, under the number ``ticket``."""
-
-    ticket: int
-    job: int
-    start: int
-    stop: int
-    chunksize: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Settle:
-    """The outcomes of calls ``start`` to ``stop`` are in the report that is being handled."""
-
-    job: int
-    start: int
-    stop: int
-
-
-@dataclass(frozen=True, slots=True)
-class Blame:
-    """Call ``index`` killed its worker: that is its outcome."""
-
-    job: int
-    index: int
-
-
-@dataclass(frozen=True, slots=True)
-class Drop:
-    """Calls ``start`` to ``stop`` will never run: cancelled, or (``broken``) no worker is left."""
-
-    job: int
-    start: int
-    stop: int
-    broken: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """All is home and no more will come: let the workers go."""
-
-
-Action = Send | Settle | Blame | Drop | Stop
+"""Workers may die this often in a row before they start a call, beside one in each slot, as all
+that are idle may be killed at once; then the executor is broken."""
 
 
 # ----------------------------------------------------------------------------------------- state
-@dataclass(slots=True)
 class _Job:
     """What waits of one job, and what its calls have cost so far."""
 
-    chunksize: int | None
-    waiting: deque[tuple[int, int]] = field(default_factory=deque)
-    count: int = 0
-    """How many calls wait."""
-    mean: float | None = None
-    """Seconds a call, the last batches weighing most."""
-    queued: bool = False
-    """Whether the job stands in the row of those whose turn will come."""
+    __slots__ = ("chunksize", "count", "mean", "queued", "waiting")
+
+    def __init__(self, chunksize: int | None) -> None:
+        self.chunksize = chunksize
+        self.waiting: deque[tuple[int, int]] = deque()
+        self.count = 0  # how many calls wait
+        self.mean: float | None = None  # seconds a call, the last batches weighing most
+        self.queued = False  # whether it stands in the row of those whose turn will come
 
 
-@dataclass(slots=True)
 class _Batch:
     """A run of calls that is out at a worker."""
 
-    job: int
-    start: int
-    stop: int
+    __slots__ = ("barren", "job", "start", "stop")
+
+    def __init__(self, job: int, start: int, stop: int) -> None:
+        self.job = job
+        self.start = start
+        self.stop = stop
+        self.barren = True  # whether none of it has come home
 
 
 class Ledger:
@@ -196,6 +102,7 @@ class Ledger:
         self._wanted: set[int] = set()
         self._tickets = 0
         self._barren = 0
+        self._cancelling = False
         self._rules: dict[type, Callable[..., Iterator[Action]]] = {
             Submitted: self._submitted,
             Wanted: self._want,
@@ -256,7 +163,7 @@ class Ledger:
         if number is None or not self.waiting(number):
             return
         job = self._jobs[number]
-        index = job.waiting[0][0] if event.index is None else event.index
+        index = job.waiting[0][0] if event.call is None else event.call
         place = next((i for i, (a, b) in enumerate(job.waiting) if a <= index < b), None)
         if place is None:
             return
@@ -271,12 +178,12 @@ class Ledger:
     def _part(self, event: Part) -> Iterator[Action]:
         batch = self._out.get(event.ticket)
         if batch is not None:
-            yield from self._home(batch, event.count, event.seconds)
+            yield from self._home(batch, event.calls, event.seconds)
 
     def _done(self, event: Done) -> Iterator[Action]:
         batch = self._back(event.ticket)
         if batch is not None:
-            yield from self._home(batch, event.count, event.seconds)
+            yield from self._home(batch, event.calls, event.seconds)
             yield from self._again(batch)
 
     def _died(self, event: Died) -> Iterator[Action]:
@@ -294,9 +201,9 @@ class Ledger:
             yield from self._again(_Batch(batch.job, first, guilty))
             return
         yield from self._again(batch)
-        if first < batch.stop:
+        if batch.barren:
             self._barren += 1
-            if self._barren > MAX_BARREN_DEATHS:
+            if self._barren > MAX_BARREN_DEATHS + self._slots:
                 yield from self._break(Broken())
 
     def _break(self, event: Broken) -> Iterator[Action]:
@@ -313,6 +220,7 @@ class Ledger:
     def _shutdown(self, event: Shutdown) -> Iterator[Action]:
         self.closing = True
         if event.cancel:
+            self._cancelling = True
             for number in self._jobs:
                 yield from self._drop(number, broken=False)
 
@@ -329,7 +237,7 @@ class Ledger:
         job.count += stop - start
         if not job.queued:
             job.queued = True
-            (self._row.appendleft if front else self._row.append)(number)
+            self._row.append(number)
 
     def _cut(self) -> Iterator[Action]:
         """Give every free slot a batch, the jobs taking turns."""
@@ -381,6 +289,7 @@ class Ledger:
         if not count:
             return
         self._barren = 0
+        batch.barren = False
         job = self._jobs.get(batch.job)
         if job is not None:
             each = seconds / count
@@ -392,8 +301,8 @@ class Ledger:
         """Put what is left of a batch back to the front; nobody wants it if its job is closed."""
         if batch.job in self._jobs:
             self._put(batch.job, batch.start, batch.stop, front=True)
-            if self.broken:
-                yield from self._drop(batch.job, broken=True)
+            if self.broken or self._cancelling:
+                yield from self._drop(batch.job, broken=self.broken)
 
     def _drop(self, number: int, *, broken: bool) -> Iterator[Action]:
         job = self._jobs[number]

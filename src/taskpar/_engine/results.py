@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 from taskpar._engine import wire
 from taskpar._engine.constant import Reference
 from taskpar._engine.engine import Engine
-from taskpar._engine.source import Closes, Source
+from taskpar._engine.source import Source
 from taskpar._engine.submissions import reference_to
 from taskpar._model.options import Options
 from taskpar._model.outcome import Error, Record, attach
@@ -53,7 +53,7 @@ class Mapping:
     ) -> None:
         self._engine = engine
         self._function = function
-        self._shape = shape
+        self._shape: wire.Shape = shape
         self._source = source
         self._options = options
         self._ordered = ordered
@@ -208,7 +208,7 @@ class Mapping:
             self._source.close()
 
 
-class Results(Closes, Iterator[R], Generic[R]):
+class Results(Iterator[R], Generic[R]):
     """The results of a ``map`` or ``starmap``, one by one.
 
     **Law** (L1): what `next` returns and raises, time after time, is what ``next(map(f, *its))``
@@ -241,10 +241,8 @@ class Results(Closes, Iterator[R], Generic[R]):
             BaseException: What the call raised, at its position; `next` goes on after it.
             TimeoutError: The result was not there in time; it can be asked for again.
         """
-        try:
-            outcome = self._ready.popleft()
-        except IndexError:
-            outcome = self._fetch()
+        # Not by `except IndexError`: what a serial call raises would have that as its context.
+        outcome = self._ready.popleft() if self._ready else self._fetch()
         if type(outcome) is not Error:
             return outcome  # type: ignore[no-any-return]  # what the function returned
         try:

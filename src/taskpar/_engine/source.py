@@ -5,9 +5,9 @@ and reads no further than it is told. Two kinds: `Slices` of built-in sequences,
 cut, and a `Stream` of iterators, which is read in the caller's thread alone.
 """
 
-from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from itertools import islice
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from io import IOBase
 from math import inf
 from time import monotonic
 from typing import Any, Protocol, cast
@@ -17,14 +17,6 @@ READING_SECONDS = 0.01
 
 SEQUENCES = (range, list, tuple, str, bytes)
 """Types whose slices give the same items as iterating does (exactly these, not subclasses)."""
-
-
-class Closes(ABC):
-    """An iterator that nobody else needs: closed with what reads it."""
-
-    @abstractmethod
-    def close(self) -> None:
-        """Read no more."""
 
 
 class Source(Protocol):
@@ -149,8 +141,8 @@ class Stream:
 
     def items(self, start: int, stop: int) -> Sequence[Any]:
         """Return what was read; calls of one batch always come out of one slab."""
-        first = self._slab(start)
-        return list(islice(self._slabs[first], start - first, stop - first))
+        first, slab = self._slab(start)
+        return slab[start - first : stop - first]
 
     def passed(self) -> None:
         """Read on behind the error: it counts as a call that is home."""
@@ -159,16 +151,17 @@ class Stream:
 
     def forget(self, start: int, stop: int) -> None:
         """Let a slab go when all its calls are home."""
-        first = self._slab(start)
+        first, _ = self._slab(start)
         self._left[first] -= stop - start
         if not self._left[first]:
             del self._slabs[first], self._left[first]
 
-    def _slab(self, index: int) -> int:
+    def _slab(self, index: int) -> tuple[int, list[Any]]:
         """Find the slab of a call: few are alive at a time, and the oldest is asked for first."""
-        for first, slab in self._slabs.items():
+        # A copy, as the reader may read on or forget while batches are cut in another thread.
+        for first, slab in list(self._slabs.items()):
             if first <= index < first + len(slab):
-                return first
+                return first, slab
         raise LookupError(f"call {index} is not there: not read yet, or forgotten")
 
     def close(self) -> None:
@@ -176,8 +169,11 @@ class Stream:
         self.exhausted = True
         self._slabs.clear()
         for column in self._columns:
-            if isinstance(column, Generator | Closes):
-                column.close()  # but no file, which is its owner's
+            close = getattr(column, "close", None)
+            if callable(close) and not isinstance(
+                column, IOBase
+            ):  # a file is its opener's to close
+                close()
 
 
 def sized(column: object) -> bool:

@@ -15,7 +15,6 @@ with one call, on the way or in it, is the outcome of that call.
 import pickle
 import struct
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from os import getpid
 from time import perf_counter
@@ -36,7 +35,6 @@ _SEQUENCES = frozenset((range, str, bytes))
 _HEADER = struct.Struct("!qqd")
 
 
-@dataclass(slots=True)
 class Calls:
     """A batch of calls of one function.
 
@@ -45,24 +43,38 @@ class Calls:
         shape: How it takes an item.
         items: One for each call.
         start: The number of the first call.
-        whole: Whether to run all, as with a chunk size, even when it takes longer than a slice.
     """
 
-    function: Callable[..., object]
-    shape: Shape
-    items: Sequence[Any]
-    start: int
-    whole: bool = False
+    __slots__ = ("function", "items", "shape", "start", "whole")
+
+    def __init__(
+        self, function: Callable[..., object], shape: Shape, items: Sequence[Any], start: int
+    ) -> None:
+        self.function = function
+        self.shape: Shape = shape
+        self.items = items
+        self.start = start
+        self.whole = False
+        """Whether to run all, as with a chunk size, even when it takes longer than a slice."""
 
 
-@dataclass(frozen=True, slots=True)
 class Reply:
-    """Outcomes of a prefix of a batch, not looked into before they are asked for."""
+    """Outcomes of a prefix of a batch, not looked into before they are asked for.
 
-    pid: int
-    count: int
-    seconds: float
-    body: object
+    Args:
+        pid: The process in which the calls ran.
+        count: How many outcomes there are.
+        seconds: How long the calls took.
+        body: The outcomes: a list of them, or their bytes.
+    """
+
+    __slots__ = ("body", "count", "pid", "seconds")
+
+    def __init__(self, pid: int, count: int, seconds: float, body: object) -> None:
+        self.pid = pid
+        self.count = count
+        self.seconds = seconds
+        self.body = body
 
     def outcomes(self, start: int) -> list[Any]:
         """Return the values, with an `Error` where a call raised; ``start``: the first's index."""
@@ -215,7 +227,7 @@ def _shaped(function: Any, shape: Shape) -> Callable[[Any], Any]:
     if shape == "one":
         return function  # type: ignore[no-any-return]  # a callable, as checked at the call
     if shape == "star":
-        return lambda item: function(*item)
+        return lambda item: function(*tuple(item))  # as starmap does: its error, if it is no row
     return lambda item: function(*item[0], **item[1])
 
 

@@ -80,7 +80,7 @@ class SharedCounter:
         _books.counters[segment.key] = self
 
     @classmethod
-    def _of(cls, segment: Segment, locks: Locks) -> "SharedCounter":
+    def _on(cls, segment: Segment, locks: Locks) -> "SharedCounter":
         with _books.lock:
             self = _books.counters.get(segment.key)
             if self is None:
@@ -89,7 +89,7 @@ class SharedCounter:
             return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return self._of, (self._segment, self._locks)
+        return _counter_on, (type(self), self._segment, self._locks)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.value})"
@@ -190,6 +190,11 @@ class SharedCounter:
             raise OverflowError(f"{total} does not fit in 64 bits; nothing was reset") from None
         words[_RESETS] = resets + 1  # the reset happens here, or (killed before) not at all
         return taken
+
+
+def _counter_on(kind: type[SharedCounter], segment: Segment, locks: Locks) -> SharedCounter:
+    # A function, as cloudpickle cannot name the method itself.
+    return kind._on(segment, locks)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
 
 def _integer(name: str, value: SupportsIndex) -> int:

@@ -1,9 +1,9 @@
 """The options of a call: all that may be said of it besides what to call, and with what."""
 
-from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, TypedDict, cast
 
 from taskpar._model.checks import positive_or_none, text_or_none
+from taskpar._model.value import Value
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -17,8 +17,7 @@ class OptionWords(TypedDict, total=False):
     buffersize: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(Value):
     """The options of a call, a value: None says that nothing is asked for.
 
     **Law:** options change how a call is run and what it is called, never what it returns.
@@ -34,15 +33,23 @@ class Options:
         ValueError: A size is less than 1.
     """
 
-    name: str | None = None
-    chunksize: int | None = None
-    buffersize: int | None = None
+    __slots__ = ("name", "chunksize", "buffersize")  # noqa: RUF023  # in the order of __init__
 
-    def __post_init__(self) -> None:
-        text_or_none("name", self.name)
-        for size in ("chunksize", "buffersize"):
-            number = positive_or_none(size, getattr(self, size))
-            object.__setattr__(self, size, number)
+    name: str | None
+    chunksize: int | None
+    buffersize: int | None
+
+    def __init__(
+        self,
+        name: str | None = None,
+        chunksize: int | None = None,
+        buffersize: int | None = None,
+    ) -> None:
+        self._set(
+            name=text_or_none("name", name),
+            chunksize=positive_or_none("chunksize", chunksize),
+            buffersize=positive_or_none("buffersize", buffersize),
+        )
 
     def updated(self, **changes: "Unpack[OptionWords]") -> "Options":
         """Return these options with some of them changed.
@@ -55,7 +62,8 @@ class Options:
         for name in changes:
             if name not in _NAMES:
                 raise TypeError(f"there is no option {name!r}: there are {', '.join(_NAMES)}")
-        return replace(self, **changes)
+        every: OptionWords = {**self.given(), **changes}
+        return Options(**every)
 
     def given(self) -> OptionWords:
         """Return those that are asked for, as keywords.
@@ -66,4 +74,4 @@ class Options:
         return cast("OptionWords", found)  # the names are the fields'
 
 
-_NAMES = tuple(field.name for field in fields(Options))
+_NAMES = Options.__slots__

@@ -4,12 +4,11 @@ A list of outcomes holds the values themselves, and an `Error` where a call rais
 return, and a value that travels bare costs nothing.
 """
 
-from dataclasses import dataclass
+from taskpar._model.value import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """What is known of how a call ran.
+class Record(Value):
+    """What is known of how a call ran; a value.
 
     Args:
         index: The position of the call in its ``map``, ``starmap`` or ``run``; for ``submit``,
@@ -19,17 +18,24 @@ class Record:
         pid: The process that it ran in; None where it never ran.
     """
 
+    __slots__ = ("index", "name", "attempt", "pid")  # noqa: RUF023  # in the order of __init__
+
     index: int
     name: str
     attempt: int
     pid: int | None
 
+    def __init__(self, index: int, name: str, attempt: int, pid: int | None) -> None:
+        self._set(index=index, name=name, attempt=attempt, pid=pid)
 
-@dataclass(frozen=True, slots=True)
+
 class Error:
     """The outcome of a call that raised ``exception``."""
 
-    exception: BaseException
+    __slots__ = ("exception",)
+
+    def __init__(self, exception: BaseException) -> None:
+        self.exception = exception
 
 
 _RECORD = "__taskpar_record__"

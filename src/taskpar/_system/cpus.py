@@ -4,11 +4,16 @@ A machine's CPU count says little in a container: the scheduler grants a share o
 quota), and every worker above it only waits and eats memory. Whatever cannot be read is no limit.
 """
 
+from __future__ import annotations
+
 import math
 import os
 import sys
-from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 _VARIABLE = "TASKPAR_WORKERS"
 
@@ -37,6 +42,8 @@ def available_cpus() -> int:
     wish = os.environ.get(_VARIABLE, "").strip()
     if wish:
         return _positive(wish)
+    from pathlib import Path  # here, as it is slow to import
+
     quota = _cgroup_limit(Path("/"))
     return _affinity() if quota is None else min(_affinity(), quota)
 
@@ -82,6 +89,8 @@ def _inside(group: str, top: str) -> tuple[str, ...]:
     In a container the path in /proc/self/cgroup is often the host's, of which only the last part
     is mounted; then the mount itself is our own group.
     """
+    from pathlib import PurePosixPath
+
     try:
         steps = PurePosixPath(group).relative_to(top).parts
     except ValueError:

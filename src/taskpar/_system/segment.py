@@ -22,7 +22,6 @@ import threading
 import weakref
 from contextlib import suppress
 from operator import index
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 if TYPE_CHECKING:
@@ -133,7 +132,8 @@ class _Handle:
         self._release.atexit = False  # the kernel does it, when no thread of ours runs any more
 
     @classmethod
-    def _attach(cls, ticket: _Ticket) -> Self:
+    def attached(cls, ticket: _Ticket) -> Self:
+        """A handle on the file of a ticket, which is opened unless this process has it open."""
         self = cls.__new__(cls)
         with _books.lock:
             file = _books.files.get(ticket.key)
@@ -169,7 +169,7 @@ class _Handle:
         return self._file
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return self._attach, (self._still_open().passed_on(),)
+        return _attached, (type(self), self._still_open().passed_on())
 
 
 class Segment(_Handle):
@@ -267,6 +267,10 @@ class Locks(_Handle):
         _unlock(self._still_open().descriptor, number)
 
 
+def _attached(kind: type[_Handle], ticket: _Ticket) -> _Handle:
+    return kind.attached(ticket)  # cloudpickle cannot name the method itself
+
+
 def _gone(ticket: _Ticket) -> FileNotFoundError:
     return FileNotFoundError(
         f"process {ticket.maker}, which made this shared memory, has ended or has let it go: "
@@ -292,7 +296,7 @@ def _nameless_file() -> int | None:
 
             with suppress(OSError):
                 descriptor = os.open(tempfile.gettempdir(), os.O_TMPFILE | os.O_RDWR, 0o600)
-        if descriptor >= 0 and Path(_path_of(descriptor)).exists():
+        if descriptor >= 0 and os.path.exists(_path_of(descriptor)):
             return descriptor
         if descriptor >= 0:
             os.close(descriptor)
@@ -315,7 +319,7 @@ def _is_nameless(ticket: _Ticket) -> bool:
 
 def _open(path: str, ticket: _Ticket) -> int | None:
     """Open a file, or None if it is another one than that of the ticket."""
-    seen = Path(path).stat()  # a look first: opening may do something, if it is a device
+    seen = os.stat(path)  # a look first: opening may do something, if it is a device
     if not stat.S_ISREG(seen.st_mode) or seen.st_size != ticket.size + _KEY_SIZE:
         return None
     descriptor = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
@@ -342,7 +346,7 @@ def _remover(file: _File) -> "Finalize[None] | None":
 
 def _remove(path: str) -> None:
     with suppress(OSError):  # somebody has cleaned up, or (Windows) another process has it open
-        Path(path).unlink()
+        os.unlink(path)
 
 
 if sys.platform == "win32":

@@ -38,6 +38,7 @@ class PoolBackend:
         self.slots = slots
         self.largest_batch = 1 if most else None  # the pool counts batches, the user calls
         self._context = _without_main(context)
+        self._pool: Pool | None = None
         self._startup = wire.pack_startup(initializer, initargs)
         self._most = most
 
@@ -54,7 +55,7 @@ class PoolBackend:
 
     def send(self, ticket: int, parcel: Parcel) -> None:
         """Give the pool a batch as one task."""
-        self._pool.apply_async(
+        cast("Pool", self._pool).apply_async(
             _run,
             (parcel.content,),
             callback=partial(self._hear, ticket),
@@ -72,11 +73,13 @@ class PoolBackend:
 
     def stop(self) -> None:
         """Take no more tasks; the workers end when they have none."""
-        self._pool.close()
+        cast("Pool", self._pool).close()
 
     def join(self) -> None:
         """Wait for the workers and for the pool's threads."""
-        self._pool.join()
+        if (pool := self._pool) is not None:
+            pool.join()
+            self._pool = None  # only now does it let go of its pipes
 
     def workers(self) -> tuple[WorkerInfo, ...]:
         """Tell who is there."""

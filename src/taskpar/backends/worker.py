@@ -12,9 +12,8 @@ import multiprocessing
 import os
 import signal
 import threading
-from dataclasses import dataclass
 from multiprocessing.connection import wait
-from typing import Any
+from typing import Any, NamedTuple
 
 from taskpar._engine import exceptions, place, wire
 from taskpar._system.channel import WorkerEnd
@@ -31,8 +30,7 @@ NOWHERE = -1
 """The position of a worker that runs no call."""
 
 
-@dataclass(slots=True)
-class Assignment:
+class Assignment(NamedTuple):
     """What a worker is given when it is started.
 
     Args:

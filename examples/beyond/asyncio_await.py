@@ -1,0 +1,50 @@
+"""Awaiting calls that compute, while the event loop stays free: futures of taskpar are awaitable.
+
+Two ways: asyncio takes the executor as it takes those of `concurrent.futures`, or wraps a future.
+"""
+
+import asyncio
+import math
+from collections.abc import Awaitable
+
+from taskpar import QueueExecutor
+
+
+def divisors(number: int) -> int:
+    """Count them, the slow way."""
+    return sum(number % divisor == 0 for divisor in range(1, number + 1))
+
+
+def inverse(number: int) -> float:
+    return 1 / number
+
+
+async def ticking(work: Awaitable[object]) -> int:
+    """Count the turns of the loop until the work is done."""
+    task = asyncio.ensure_future(work)
+    ticks = 0
+    while not task.done():
+        await asyncio.sleep(0.01)
+        ticks += 1
+    return ticks
+
+
+async def main() -> None:
+    """Compute in other processes; wait here."""
+    loop = asyncio.get_running_loop()
+    with QueueExecutor() as executor:
+        print("one:", await loop.run_in_executor(executor, math.factorial, 20))
+
+        calls = [executor.submit(divisors, number) for number in (720_720, 1_000_000, 999_983)]
+        results = asyncio.gather(*map(asyncio.wrap_future, calls))
+        ticks = await ticking(results)
+        print("many:", await results)
+        print("the loop went on meanwhile:", ticks > 1)
+
+        try:
+            await asyncio.wrap_future(executor.submit(inverse, 0))
+        except ZeroDivisionError as error:
+            print("an exception:", error)
+
+
+asyncio.run(main())
