@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from multiprocessing.util import get_temp_dir
 
 import pytest
@@ -51,12 +51,26 @@ def shared(own_temporary_directory: None) -> Iterator[SharedExecutors]:
     assert left_since(before) == [], "left behind by the shared executors"
 
 
+_failed = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Note which tests failed."""
+    report = yield
+    item.stash[_failed] = item.stash.get(_failed, False) or report.failed
+    return report
+
+
 @pytest.fixture(autouse=True)
-def nothing_left(shared: SharedExecutors) -> Iterator[None]:
+def nothing_left(request: pytest.FixtureRequest, shared: SharedExecutors) -> Iterator[None]:
     """Fail a test that leaves a process, thread, descriptor, shared memory or file (law L14)."""
     before = resources()
     yield
-    assert left_since(before, shared.held) == [], "left behind by this test"
+    if not request.node.stash.get(_failed, False):  # its traceback holds all that it used
+        assert left_since(before, shared.held) == [], "left behind by this test"
 
 
 @pytest.fixture(scope="module", params=KINDS)

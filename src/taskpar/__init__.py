@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING
 
 from taskpar._engine.backend import WorkerInfo
 from taskpar._engine.results import Results
-from taskpar._model.counter import SharedCounter
 from taskpar._model.options import Options
 from taskpar._model.outcome import Record, record_of
 from taskpar._model.partial import Placeholder, partial
@@ -30,7 +29,8 @@ from taskpar.executors import (
 from taskpar.parallel import Parallel, parallel
 
 if TYPE_CHECKING:
-    from taskpar.backends.worker import Worker, current_worker
+    from taskpar._model.counter import SharedCounter
+    from taskpar.executors import Worker, current_worker
 
 __version__ = "0.1.0"
 
@@ -67,9 +67,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Import what is a process, or needs one, when it is asked for: multiprocessing is heavy."""
-    if name in ("Worker", "current_worker"):
-        from taskpar.backends import worker
+    """Import what needs processes or shared memory when it is asked for: it is slow to import."""
+    from importlib import import_module
 
-        return getattr(worker, name)
+    if name in ("Worker", "current_worker"):
+        return getattr(import_module("taskpar.executors"), name)
+    if name == "SharedCounter":
+        return import_module("taskpar._model.counter").SharedCounter
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -11,9 +11,28 @@ from taskpar.executor import Executor
 if TYPE_CHECKING:
     from multiprocessing.context import BaseContext
 
-    from taskpar.backends.worker import Worker
+    from taskpar.backends.worker import Worker, current_worker
+
+__all__ = [
+    "PoolExecutor",
+    "ProcessExecutor",
+    "QueueExecutor",
+    "SerialExecutor",
+    "ThreadExecutor",
+    "Worker",
+    "current_worker",
+]
 
 Initializer = Callable[..., object]
+
+
+def __getattr__(name: str) -> object:
+    """Import a worker's names when they are asked for: multiprocessing is slow to import."""
+    if name in ("Worker", "current_worker"):
+        from taskpar.backends import worker
+
+        return getattr(worker, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def _count(max_workers: int | None) -> int:

@@ -207,7 +207,7 @@ class Parallel(Generic[P, R_co]):
         return find, tuple(name)
 
     def __taskpar_parts__(self) -> tuple[object, ...]:
-        """Tell the engine what is in it: if none of that can be written to, it is made only once."""
+        """Tell the engine what is in it: where none of it can be written to, it is made once."""
         return (self._fn,)
 
     def __setstate__(self, state: tuple[dict[str, Any], Callable[P, R_co], Options]) -> None:

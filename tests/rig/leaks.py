@@ -48,13 +48,29 @@ def left_since(
     Garbage is collected first: what only a cycle holds is not a leak.
     """
 
-    def new() -> frozenset[Resource]:
-        return resources() - before - allowed()
+    def new() -> list[Resource]:
+        return [found for found in resources() - before - allowed() if not _is_anothers(found)]
 
     if new():
         gc.collect()
         eventually(lambda: not new(), within)
     return sorted(map(str, new()))
+
+
+def _is_anothers(found: Resource) -> bool:
+    """Tell whether it is shared memory that a process of somebody else's has mapped."""
+    if found.kind != "shared memory":
+        return False
+    family = {os.getpid(), *(row.pid for row in descendants(os.getpid()))}
+    strangers = (row.pid for row in process_table() if row.pid not in family)
+    return any(f"/dev/shm/{found.label}" in _maps(pid) for pid in strangers)
+
+
+def _maps(pid: int) -> str:
+    try:
+        return (_PROC / str(pid) / "maps").read_text(errors="replace")
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return ""
 
 
 def _threads() -> Iterator[Resource]:

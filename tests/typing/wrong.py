@@ -49,6 +49,5 @@ def others(executor: SerialExecutor) -> None:
     Task(plus, 1)  # type: ignore[call-arg]
     Task(plus, 1, y="a")  # type: ignore[arg-type]
     Task(plus, 1, 2).name = "n"  # type: ignore[misc]
-    Options(chunksize=1).chunksize = 2  # type: ignore[misc]
     Options().updated(chunks=1)  # type: ignore[call-arg]
     use(3)  # type: ignore[type-var]

@@ -1,7 +1,6 @@
 """`Options` and the checks of arguments that executors share with them."""
 
 import pickle
-from dataclasses import FrozenInstanceError
 
 import numpy as np
 import pytest
@@ -57,7 +56,7 @@ def test_updating_leaves_the_original_as_it_was():
 @pytest.mark.parametrize("name", ["name", "chunksize", "other"])
 def test_options_are_frozen(name):
     """Nobody changes options that others hold; slots refuse new attributes."""
-    with pytest.raises((FrozenInstanceError, TypeError)):
+    with pytest.raises(AttributeError):
         setattr(Options(), name, 1)
     assert not hasattr(Options(), "__dict__")
 

@@ -31,7 +31,7 @@ from decorated import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rig.executors import benches
+from rig.executors import CLASSES, benches
 from rig.scripts import run_script
 from taskpar import Options, Parallel, SerialExecutor, Task, parallel, use
 
@@ -57,8 +57,8 @@ def used(request, shared):
 
 # ------------------------------------------------------------------------- everywhere
 @each
-def test_the_plain_call_is_what_it_was(function, plain):
-    """Decorating takes nothing away, with or without an executor."""
+def test_the_plain_call_is_what_it_was(serial, function, plain):
+    """Decorating takes nothing away."""
     assert [function(x) for x in range(5)] == [plain(x) for x in range(5)]
 
 
@@ -424,7 +424,7 @@ EXPECTED = "[4, 64, 3125] [5, 8]\n[2, 3]\n[2, 3]\n"
 def test_a_script_needs_no_guard(bench, tmp_path):
     """Functions and classes of ``__main__`` run in parallel under every start method."""
     start = f"mp_context={bench.start!r}" if bench.start else ""
-    script = SCRIPT.format(kind=type(bench.make()).__name__, executor=f"use(Executor(2, {start}))")
+    script = SCRIPT.format(kind=CLASSES[bench.kind].__name__, executor=f"use(Executor(2, {start}))")
     done = run_script(script, tmp_path)
     assert (done.stdout, done.stderr, done.returncode) == (EXPECTED, "", 0)
 

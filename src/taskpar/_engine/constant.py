@@ -28,6 +28,9 @@ SMALL = 1 << 14
 KEPT = 64
 """Constants that a worker keeps."""
 
+KEPT_BYTES = 1 << 26
+"""How big they may be together; the newest is kept whatever its size."""
+
 _ALIGN = 64
 _numbers = count()
 
@@ -121,27 +124,34 @@ def _is_global(thing: object) -> bool:
 
 
 # -------------------------------------------------------------------------------- in the worker
-_kept: OrderedDict[object, Any] = OrderedDict()
+_kept: OrderedDict[object, tuple[int, Callable[[], Any]]] = OrderedDict()
 
 
-def made(reference: Reference) -> tuple[bool, Callable[[], Any]]:
-    """Return whether a constant is reusable, and what makes it."""
+def made(reference: Any) -> tuple[bool, Callable[[], Any]]:
+    """Return whether a constant is reusable, and what makes it.
+
+    Raises:
+        BaseException: Whatever unpickling raises, or the segment is gone.
+    """
     key, reusable, pickled, segment, cuts = reference
     key = pickled if key is None else key
-    make = _kept.get(key)
-    if make is None:
-        if segment is None:
-            make = partial(pickle.loads, pickled)
-        else:
-            make = partial(_from_segment, segment, cuts)
-        if reusable:
-            make = partial(_same, make())
-        _kept[key] = make
-        if len(_kept) > KEPT:
-            _kept.popitem(last=False)
-    else:
+    if key in _kept:
         _kept.move_to_end(key)
-    return bool(reusable), make
+        return reusable, _kept[key][1]
+    if segment is None:
+        size, make = len(pickled), partial(pickle.loads, pickled)
+    else:
+        size, make = cuts[-1][1], partial(_from_segment, pickle.loads(segment), cuts)
+    if reusable:
+        make = partial(_same, make())
+    _kept[key] = size, make
+    while len(_kept) > 1 and (len(_kept) > KEPT or _kept_bytes() > KEPT_BYTES):
+        _kept.popitem(last=False)
+    return reusable, make
+
+
+def _kept_bytes() -> int:
+    return sum(size for size, _ in _kept.values())
 
 
 def _same(thing: Any) -> Any:

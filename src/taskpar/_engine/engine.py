@@ -22,14 +22,16 @@ from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable
 from itertools import count
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from taskpar._engine import events, wire
 from taskpar._engine.backend import Backend, Parcel, WorkerInfo
-from taskpar._engine.constant import Reference
 from taskpar._engine.ledger import Ledger
 from taskpar._model.outcome import Error
 from taskpar.errors import ExecutorClosedError, InitializerError, WorkerDiedError
+
+if TYPE_CHECKING:
+    from taskpar._engine.constant import Reference
 
 
 class Job(Protocol):
@@ -40,7 +42,7 @@ class Job(Protocol):
         """Return a batch of the job; None when nobody wants it any more."""
 
     @abstractmethod
-    def reference(self, calls: wire.Calls) -> Reference | BaseException:
+    def reference(self, calls: wire.Calls) -> "Reference | BaseException":
         """Return how workers get the function, or why it cannot be pickled."""
 
     @abstractmethod

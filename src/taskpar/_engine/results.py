@@ -10,10 +10,9 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from math import inf
 from time import monotonic
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from taskpar._engine import wire
-from taskpar._engine.constant import Reference
 from taskpar._engine.engine import Engine
 from taskpar._engine.source import Source
 from taskpar._engine.submissions import reference_to
@@ -21,6 +20,9 @@ from taskpar._model.options import Options
 from taskpar._model.outcome import Error, Record, attach
 from taskpar._model.task import Task, name_of
 from taskpar.errors import ExecutorClosedError, InitializerError, TaskparError
+
+if TYPE_CHECKING:
+    from taskpar._engine.constant import Reference
 
 R = TypeVar("R")
 
@@ -75,7 +77,7 @@ class Mapping:
         """Return a batch."""
         return wire.Calls(self._function, self._shape, self._source.items(start, stop), start)
 
-    def reference(self, calls: wire.Calls) -> Reference | BaseException:
+    def reference(self, calls: wire.Calls) -> "Reference | BaseException":
         """Pickle the function, the first time."""
         if self._reference is None:
             self._reference = reference_to(self._function)

@@ -3,12 +3,14 @@
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from taskpar._engine import wire
-from taskpar._engine.constant import Constant, Reference
 from taskpar._engine.engine import Engine
 from taskpar._model.outcome import Error, Record, attach
+
+if TYPE_CHECKING:
+    from taskpar._engine.constant import Reference
 
 
 class _Call(NamedTuple):
@@ -65,7 +67,7 @@ class Submissions:
             return None
         return wire.Calls(call.function, "call", [(call.args, call.kwargs)], start)
 
-    def reference(self, calls: wire.Calls) -> Reference | BaseException:
+    def reference(self, calls: wire.Calls) -> "Reference | BaseException":
         """Pickle the call's function."""
         return reference_to(calls.function)
 
@@ -98,8 +100,10 @@ class Submissions:
                 future.set_exception(broken)
 
 
-def reference_to(function: Callable[..., object]) -> Reference | BaseException:
+def reference_to(function: Callable[..., object]) -> "Reference | BaseException":
     """Pickle a function for workers, or return why that is impossible."""
+    from taskpar._engine.constant import Constant  # here, as only processes need it
+
     try:
         return Constant(function).reference
     except KeyboardInterrupt:

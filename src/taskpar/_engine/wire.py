@@ -14,15 +14,18 @@ with one call, on the way or in it, is the outcome of that call.
 
 import pickle
 import struct
-from collections.abc import Callable, Iterable, Sequence
-from itertools import chain
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, count
 from os import getpid
 from time import perf_counter
-from typing import Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
-from taskpar._engine import constant, exceptions, pickling, place
+from taskpar._engine import exceptions, pickling, place
 from taskpar._model.outcome import Error
 from taskpar.errors import CrossingError
+
+if TYPE_CHECKING:
+    from taskpar._engine.constant import Reference
 
 Shape = Literal["one", "star", "call"]
 """How a call takes its item x: ``f(x)``, ``f(*x)``, or ``f(*x[0], **x[1])``."""
@@ -87,7 +90,7 @@ class Reply:
 
 
 # ----------------------------------------------------------------------------------- there
-def pack(calls: Calls, reference: constant.Reference | BaseException) -> bytes:
+def pack(calls: Calls, reference: "Reference | BaseException") -> bytes:
     """Turn a batch into bytes; what cannot be pickled becomes the outcome of its own call.
 
     Args:
@@ -95,14 +98,23 @@ def pack(calls: Calls, reference: constant.Reference | BaseException) -> bytes:
         reference: How the worker gets the function, or why it cannot be pickled.
     """
     if isinstance(reference, BaseException):
-        error = _crossing("function", calls.start, reference)
-        items: object = [(exceptions.dumps(error),)] * len(calls.items)
+        numbers = range(calls.start, calls.start + len(calls.items))
+        errors = [_crossing("function", number, reference) for number in numbers]
+        items: object = [(exceptions.dumps(error),) for error in errors]
         plain, known = False, None
     else:
-        plain, known = _is_plain(calls.items), reference
+        plain, known = _is_plain(calls.items), _travelling(reference)
         items = calls.items if plain else _apart(calls)
     packed = (known, calls.shape, plain, items, calls.start, calls.whole)
     return pickle.dumps(packed, pickling.PROTOCOL)
+
+
+def _travelling(reference: "Reference") -> "Reference":
+    """Return a reference with its segment as bytes, which not every worker needs to open."""
+    key, reusable, pickled, segment, cuts = reference
+    if segment is None:
+        return reference
+    return key, reusable, pickled, pickle.dumps(segment, pickling.PROTOCOL), cuts
 
 
 def _is_plain(items: Sequence[Any]) -> bool:
@@ -156,12 +168,14 @@ def run(payload: bytes, note: Note | None = None, part: Part | None = None, most
         The reply, about a prefix of the batch: it ends with its time or with ``most``.
     """
     reference, shape, plain, items, start, whole = pickle.loads(payload)
+    if note is not None:
+        note(0)  # making the function may kill the worker, too
     call = _refused if reference is None else _caller(reference, shape, start, plain=plain)
     items = items[:most] if most else items
     while True:
         begin = perf_counter()
         outcomes = _perform(call, items, note, whole=whole and part is None)
-        reply = _encoded(outcomes, perf_counter() - begin, start)
+        reply = _encoded(outcomes, perf_counter() - begin, start, note)
         start += len(outcomes)
         items = items[len(outcomes) :]
         if part is None or not whole or not len(items):
@@ -204,23 +218,33 @@ def _without_ours(error: BaseException) -> BaseException:
 
 
 def _caller(
-    reference: constant.Reference, shape: Shape, start: int, *, plain: bool
+    reference: "Reference", shape: Shape, start: int, *, plain: bool
 ) -> Callable[[Any], Any]:
-    """Make what runs one packed item."""
+    """Make what runs packed items one after the other, the first of which is call ``start``."""
+    from taskpar._engine import constant  # here, as only processes need it
+
     try:
         reusable, make = constant.made(reference)
-        function = make() if reusable else None
-    except BaseException as error:  # noqa: BLE001  # the function's own __setstate__ may raise anything
-        return _raiser(_crossing("function", start, error))
-    if reusable:
-        call = _shaped(function, shape)
-        return call if plain else lambda item: call(_loaded(item))
-    load = _same if plain else _loaded
-    return lambda item: _shaped(make(), shape)(load(item))
+    except BaseException as error:  # noqa: BLE001  # the function's __setstate__ may raise anything
+        reusable, make = False, _raiser(error)
+    ready = _shaped(make(), shape) if reusable else None
+    if ready is not None and plain:
+        return ready
+    numbers = count(start)
 
+    def call(item: Any) -> Any:
+        index, what = next(numbers), "function"
+        if not plain and type(item) is tuple:
+            return _refused(item)
+        try:
+            run = ready or _shaped(make(), shape)
+            what = "argument"
+            argument = item if plain else pickle.loads(item)
+        except BaseException as error:  # as above
+            raise _crossing(what, index, error) from error
+        return run(argument)
 
-def _same(item: Any) -> Any:
-    return item
+    return call
 
 
 def _shaped(function: Any, shape: Shape) -> Callable[[Any], Any]:
@@ -231,30 +255,33 @@ def _shaped(function: Any, shape: Shape) -> Callable[[Any], Any]:
     return lambda item: function(*item[0], **item[1])
 
 
-def _loaded(item: bytes | tuple[bytes]) -> Any:
-    return pickle.loads(item) if isinstance(item, bytes) else _refused(item)
-
-
 def _refused(item: tuple[bytes]) -> Any:
     """Give a call that could not be packed the outcome that it was packed with."""
     raise exceptions.loads(item[0])
 
 
-def _raiser(error: BaseException) -> Callable[[Any], Any]:
-    def refuse(_: object) -> NoReturn:
+def _raiser(error: BaseException) -> Callable[[], Any]:
+    def refuse() -> NoReturn:
         raise error
 
     return refuse
 
 
 # ----------------------------------------------------------------------------------- back
-def _encoded(outcomes: list[Any], seconds: float, start: int) -> bytes:
+def _encoded(outcomes: list[Any], seconds: float, start: int, note: Note | None) -> bytes:
     plain = set(map(type, outcomes)) <= _PLAIN
     body: object = (True, outcomes)
     if not plain:
-        body = (False, [_sealed(outcome, index) for index, outcome in enumerate(outcomes, start)])
+        body = (False, list(_sealed_all(outcomes, start, note)))
     head = _HEADER.pack(getpid(), len(outcomes), seconds)
     return head + pickle.dumps(body, pickling.PROTOCOL)
+
+
+def _sealed_all(outcomes: list[Any], start: int, note: Note | None) -> Iterator[object]:
+    for position, outcome in enumerate(outcomes):
+        if note is not None:
+            note(position)  # what a result does when it is pickled is its call's doing
+        yield _sealed(outcome, start + position)
 
 
 def _sealed(outcome: Any, index: int) -> bytes | tuple[bytes]:

@@ -72,6 +72,8 @@ else:
                     raise TypeError(f"{cls.__name__}, a subclass of partial, takes no Placeholder")
                 kind = _Gapped
             bound: Self = super().__new__(kind, inner, *args, **keywords)
+            if kind is _Gapped:
+                vars(bound)  # makes its __dict__: one without is taken apart by functools of 3.13
             return bound
 
     class _Gapped(partial[R]):
