@@ -16,6 +16,7 @@ from typing import NamedTuple, Protocol, TypeVar
 
 import pi
 from count_tokens import EXECUTORS, STDLIB, count, modules, tally
+
 from taskpar import available_cpus
 
 A = TypeVar("A")

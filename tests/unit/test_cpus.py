@@ -160,6 +160,7 @@ def test_a_group_outside_of_the_mount_is_taken_for_the_mount_itself(root: Path, 
     """The host's path tells nothing inside this container; the mount is our own group."""
     v1(root, group, mount=V1_MOUNT.replace(" / ", " /docker/abc ", 1))
     v1_quota(root, "", "200000\n")
+    v1_quota(root, "../x", "100000\n")  # not ours
     assert _cgroup_limit(root) == 2
 
 

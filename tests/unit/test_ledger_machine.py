@@ -90,6 +90,7 @@ class World:
         self.used: set[int] = set()
         self.barren = 0
         self.broken = self.closing = self.cancelling = self.stopped = False
+        self.sound = True  # until a check fails
 
     # --------------------------------------------------------------------------- what happens
     def submit(self, number: int, count: int, chunksize: int | None) -> None:
@@ -169,7 +170,7 @@ class World:
     # ----------------------------------------------------------------------- what it leads to
     def tell(self, event: Event) -> None:
         """Let the ledger handle an event, and check what it wants done."""
-        stopped = self.stopped
+        stopped, self.sound = self.stopped, False
         actions = self.ledger.handle(event)
         assert not (stopped and actions), "something came after the stop"
         for action in actions:
@@ -179,6 +180,7 @@ class World:
             self.note_who_waits()
         self.note_who_waits()
         self.check_what_is_left()
+        self.sound = True
 
     def check(self, action: Action, *, wanted: bool) -> None:
         """Check one action, and take it into the account."""
@@ -351,6 +353,15 @@ class Schedules(RuleBasedStateMachine):
         """A worker dies at any call, or before the first."""
         self.world.die(self.some_ticket(choice), position)
 
+    @precondition(lambda self: self.world.out)
+    @rule(count=st.integers(0, 2))
+    def all_workers_die(self, count: int) -> None:
+        """The machine is short of memory, say."""
+        for ticket in sorted(self.world.out):
+            self.world.report(ticket, count, last=False)
+        for ticket in sorted(self.world.out):
+            self.world.die(ticket, None)
+
     @rule(seconds=st.sampled_from([0.0, 1e-6, 0.001, 0.1, 100.0]))
     def time_passes(self, seconds: float) -> None:
         """Workers are quick or slow."""
@@ -398,7 +409,7 @@ class Schedules(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """When all workers answer, all comes home, and the workers are let go."""
-        if not hasattr(self, "world"):
+        if not hasattr(self, "world") or not self.world.sound:
             return
         world = self.world
         for _ in range(2 * len(world.places) + 1):

@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from taskpar._system import segment as module
 from taskpar._system.segment import Locks, Segment
 
 METHODS = multiprocessing.get_all_start_methods()
@@ -204,6 +205,7 @@ def test_a_closed_handle_refuses_by_name(kind: str, cls: type[Any]) -> None:
     handle = cls(8) if cls is Segment else cls()
     handle.close()
     handle.close()
+    assert files() == []
     uses = (
         [lambda: handle.memory, handle.private]
         if cls is Segment
@@ -218,9 +220,10 @@ def test_a_view_that_is_in_use_survives_close(kind: str) -> None:
     """Nobody's memory goes away under them."""
     segment = Segment(8)
     words = segment.memory.cast("q")
+    exported = pickle.PickleBuffer(segment.memory)
     segment.close()
     words[0] = 5
-    assert words[0] == 5
+    assert bytes(exported) == words.tobytes()
 
 
 @pytest.mark.parametrize(("size", "error"), [(0, ValueError), (-1, ValueError), (1.5, TypeError)])
@@ -278,7 +281,7 @@ def test_a_dead_makers_segment_is_gone_but_not_for_those_who_have_it(kind: str, 
             maker.join(PATIENCE)
         assert bytes(segment.memory[:5]) == b"hello"
     if kind != "named":
-        with talking(answer, segment) as (_, pipe):
+        with talking(answer, segment, method="spawn") as (_, pipe):
             assert receive(pipe) == b"hello"
             assert receive(pipe) == segment.key
     del segment
@@ -361,6 +364,28 @@ def test_a_forked_child_does_not_remove_its_parents_file(kind: str) -> None:
     ).stdout
     assert printed == ""
     assert files() == []
+
+
+@posix
+def test_a_child_that_is_forked_while_a_thread_opens_a_file_is_free(kind: str) -> None:
+    """The child's thread that had our lock does not exist."""
+    segment, held, enough = Segment(8), threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with module._books.lock:
+            held.set()
+            enough.wait(PATIENCE)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    try:
+        assert held.wait(PATIENCE)
+        with talking(answer, method="fork") as (_, pipe):
+            pipe.send(segment)
+            assert receive(pipe) == bytes(5)
+    finally:
+        enough.set()
+        thread.join()
 
 
 # ------------------------------------------------------------------------------------------- locks

@@ -17,7 +17,7 @@ from functools import partial
 from itertools import count
 from os import getpid
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
-from typing import Any
+from typing import Any, cast
 
 from taskpar._engine import pickling
 from taskpar._system.segment import Segment
@@ -97,6 +97,8 @@ def is_unwritable(thing: object, depth: int = 8) -> bool:
         parts = [thing.__func__, thing.__self__]
     elif isinstance(thing, partial):
         parts = [thing.func, *thing.args, *thing.keywords.values()]
+    elif hasattr(type(thing), "__taskpar_parts__"):
+        parts = list(cast("Any", thing).__taskpar_parts__())
     elif type(thing) in (tuple, frozenset):
         parts = list(thing)  # type: ignore[call-overload]  # narrowed by the line above
     else:

@@ -71,6 +71,7 @@ class Engine:
         self._lock = threading.Lock()
         self._jobs: dict[int, Job] = {}
         self._numbers = count()
+        self._pid = os.getpid()
         self._starting = threading.RLock()
         self._started = False
         self._stopped = threading.Event()
@@ -86,6 +87,7 @@ class Engine:
             ExecutorClosedError: After `shutdown`.
             InitializerError: No worker can be made.
         """
+        self._check_open()
         self._start()
         with self._lock:
             self._check_open()
@@ -103,6 +105,11 @@ class Engine:
                 _close_at_exit(self)
 
     def _check_open(self) -> None:
+        if self._pid != os.getpid():
+            raise ExecutorClosedError(
+                f"the executor belongs to process {self._pid}, from which this one was forked: "
+                "make another one here"
+            )
         if self._ledger.closing:
             raise ExecutorClosedError("cannot schedule new calls: the executor was shut down")
         if self._ledger.broken:
@@ -120,6 +127,7 @@ class Engine:
             ExecutorClosedError: After `shutdown`.
         """
         event = events.Submitted(number, start, stop, chunksize)
+        self._check_open()
         with self._lock:
             self._check_open()
             actions = self._ledger.handle(event)
@@ -242,6 +250,8 @@ class Engine:
     # -------------------------------------------------------------------------- leaving
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take no more jobs, and let the workers go when all calls are home."""
+        if self._pid != os.getpid():
+            return  # the workers are those of the process that this one was forked from
         self._handle(events.Shutdown(cancel_futures))
         if not wait or getattr(self._doing, "row", None) is not None:
             return  # who comes from within a report would wait for himself

@@ -7,12 +7,15 @@ A class that travels by value comes back as the *same* class, and coming back ne
 what a worker did to its copy of the class stays in the worker.
 """
 
+import functools
 import io
 import pickle
 from collections.abc import Callable
+from types import CodeType
 from typing import Any, cast
 
 from taskpar._engine import place
+from taskpar._model.known import known
 
 PROTOCOL = 5
 Buffers = Callable[[pickle.PickleBuffer], object] | None
@@ -48,31 +51,48 @@ def dumps(obj: object, buffers: Buffers = None) -> bytes:
 loads = pickle.loads
 
 
-def _by_value(obj: object, buffers: Buffers = None) -> bytes:
+def _by_value(obj: object, buffers: Buffers = None, *, within_class: bool = False) -> bytes:
     with io.BytesIO() as file:
-        pickler_class()(file, PROTOCOL, buffer_callback=buffers).dump(obj)
+        pickler_class(within_class=within_class)(file, PROTOCOL, buffer_callback=buffers).dump(obj)
         return file.getvalue()
 
 
-_pickler_class: type[Any] | None = None
+@functools.cache
+def pickler_class(*, within_class: bool = False) -> type[Any]:
+    """Return the pickler that carries things by value; made on first use, as cloudpickle is.
+
+    Args:
+        within_class: Whether it pickles what a class is made of, the classes in that included.
+    """
+    import cloudpickle
+
+    class ByValuePickler(cloudpickle.Pickler):  # type: ignore[misc]  # untyped base
+        """Adds what cloudpickle leaves out: where code stands, caches, and who a class is."""
+
+        def reducer_override(self, obj: Any) -> Any:
+            if isinstance(obj, CodeType):
+                _, parts, *_ = self.dispatch_table[CodeType](obj)
+                return (_code_in, ("".join(obj.co_filename), parts))
+            if type(obj) is _CACHED and known(obj) is None:
+                return (_cached, (obj.__wrapped__, obj.cache_parameters()))
+            if not within_class and isinstance(obj, type) and _goes_by_value(obj):
+                return (_class_known_as, (_identity(obj), _by_value(obj, within_class=True)))
+            return super().reducer_override(obj)
+
+    return ByValuePickler
 
 
-def pickler_class() -> type[Any]:
-    """Return the pickler that carries classes by value; made on first use, as cloudpickle is."""
-    global _pickler_class
-    if _pickler_class is None:
-        import cloudpickle
+def _code_in(filename: str, parts: tuple[Any, ...]) -> CodeType:
+    """Make code anew, as of its own file: a traceback shows the line."""
+    return CodeType(*parts).replace(co_filename=filename)
 
-        class ByValuePickler(cloudpickle.Pickler):  # type: ignore[misc]  # untyped base
-            """Sends a class that goes by value together with the name it is known by."""
 
-            def reducer_override(self, obj: Any) -> Any:
-                if isinstance(obj, type) and _goes_by_value(obj):
-                    return (_class_known_as, (_identity(obj), cloudpickle.dumps(obj, PROTOCOL)))
-                return super().reducer_override(obj)
+_CACHED = type(functools.lru_cache(len))
 
-        _pickler_class = ByValuePickler
-    return _pickler_class
+
+def _cached(function: Callable[..., object], parameters: dict[str, Any]) -> object:
+    """Make a cached function anew, with an empty cache."""
+    return functools.lru_cache(**parameters)(function)
 
 
 # cloudpickle gives each class that it sends an identity, but on the way back it overwrites what
@@ -95,7 +115,7 @@ def _class_known_as(identity: str, by_value: bytes) -> type:
     """Return the class of that identity: here the one that is known, in a worker the newest."""
     from cloudpickle import cloudpickle as inner
 
-    known = inner._DYNAMIC_CLASS_TRACKER_BY_ID.get(identity)
-    if known is None or place.inside_worker():
-        known = loads(by_value)
-    return cast("type", known)
+    cls = inner._DYNAMIC_CLASS_TRACKER_BY_ID.get(identity)
+    if cls is None or place.inside_worker():
+        cls = loads(by_value)
+    return cast("type", cls)

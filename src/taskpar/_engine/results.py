@@ -85,8 +85,7 @@ class Mapping:
 
     def label(self, calls: wire.Calls) -> str:
         """Return the name of the task, where the items are tasks, else the function's."""
-        first = calls.items[0]
-        return first.name if isinstance(first, Task) and not self._options.name else self._name
+        return self._name_of(calls.items[0])
 
     def settle(self, start: int, stop: int, reply: wire.Reply) -> None:
         """Keep outcomes until their turn comes."""
@@ -163,16 +162,22 @@ class Mapping:
 
     def _opened(self, start: int, stop: int, what: wire.Reply | BaseException | None) -> list[Any]:
         """Turn what came home into outcomes, and let go of the arguments."""
-        self._source.forget(start, stop)
         self._delivered += stop - start
-        if not isinstance(what, wire.Reply):
-            reason = what or CancelledError("the executor was shut down before this")
-            return [Error(reason)] * (stop - start)
-        outcomes = what.outcomes(start)
-        for index, outcome in enumerate(outcomes, start):
-            if type(outcome) is Error:
-                attach(outcome.exception, Record(index, self._name, 1, what.pid))
+        if isinstance(what, wire.Reply):
+            outcomes = what.outcomes(start)
+            for index, outcome in enumerate(outcomes, start):
+                if type(outcome) is Error:
+                    name = self._name_of(self._source.items(index, index + 1)[0])
+                    attach(outcome.exception, Record(index, name, 1, what.pid))
+        else:
+            reason = what or CancelledError("the executor was shut down before the call started")
+            outcomes = [Error(reason)] * (stop - start)
+        self._source.forget(start, stop)
         return outcomes
+
+    def _name_of(self, item: object) -> str:
+        """Return the name of an item that is a task, else the function's."""
+        return item.name if isinstance(item, Task) and not self._options.name else self._name
 
     def _ended(self) -> Error:
         """Return the input's own error, or raise: all that was read is delivered."""

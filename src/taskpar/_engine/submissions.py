@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from taskpar._engine import wire
@@ -62,7 +62,7 @@ class Submissions:
     def calls(self, start: int, stop: int) -> wire.Calls | None:
         """Return the call, unless its future was cancelled."""
         call = self._calls[start]
-        if not call.future.set_running_or_notify_cancel():
+        if not _is_wanted(call.future):
             del self._calls[start]
             return None
         return wire.Calls(call.function, "call", [(call.args, call.kwargs)], start)
@@ -95,9 +95,13 @@ class Submissions:
             future = self._calls.pop(index).future
             if broken is None:
                 future.cancel()
-                future.set_running_or_notify_cancel()
-            elif future.set_running_or_notify_cancel():
-                future.set_exception(broken)
+            if _is_wanted(future):  # running still, as it had been sent, but it came back
+                future.set_exception(broken or CancelledError("the executor was shut down"))
+
+
+def _is_wanted(future: "Future[Any]") -> bool:
+    """Let a future run, if it was not cancelled; it may have been sent before."""
+    return future.running() or future.set_running_or_notify_cancel()
 
 
 def reference_to(function: Callable[..., object]) -> "Reference | BaseException":

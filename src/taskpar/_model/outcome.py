@@ -14,7 +14,7 @@ class Record(Value):
         index: The position of the call in its ``map``, ``starmap`` or ``run``; for ``submit``,
             how many calls were submitted to the executor before it.
         name: The name of the task.
-        attempt: How often the call had been started, this time included.
+        attempt: Which try it was: 1, as long as nothing asks for a second one.
         pid: The process that it ran in; None where it never ran.
     """
 

@@ -6,6 +6,7 @@ caller runs, so scripts need a guard, or start processes without end. Our functi
 is being started, what tells where ``__main__`` comes from.
 """
 
+import os
 import pickle
 import sys
 import threading
@@ -23,33 +24,77 @@ _starting = threading.Lock()
 
 _HIDDEN = ("__file__", "__spec__")
 
+_PRELOADED = ("taskpar.backends.worker", "cloudpickle")
+"""What a fork server imports once, so that not every worker has to."""
+
+
+def _after_fork() -> None:
+    """Make a forked process free to start processes of its own.
+
+    The lock may have been held by the thread that forked. And the fork server of the parent is
+    none of this process's children, which makes multiprocessing fail; there is no public way to
+    forget it.
+    """
+    global _starting
+    _starting = threading.Lock()
+    module = sys.modules.get("multiprocessing.forkserver")
+    if module is not None and module._forkserver._forkserver_pid is not None:  # noqa: SLF001
+        module._forkserver.__init__()  # noqa: SLF001
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def _warm_forkserver() -> None:
+    """Let a fork server that is about to start import us, besides what the user has chosen.
+
+    What he has chosen can be asked for in no public way.
+    """
+    from multiprocessing import forkserver
+
+    server = forkserver._forkserver  # type: ignore[attr-defined]  # noqa: SLF001
+    if server._forkserver_pid is None:
+        chosen = server._preload_modules
+        forkserver.set_forkserver_preload([*dict.fromkeys([*chosen, *_PRELOADED])])
+
 
 @contextmanager
-def starting() -> Generator[None]:
-    """Hide where ``__main__`` comes from while the block starts processes, one thread at a time."""
-    with _starting:
-        main = sys.modules["__main__"]
-        before = {name: getattr(main, name) for name in _HIDDEN if hasattr(main, name)}
+def _main_hidden() -> Generator[None]:
+    """Hide where ``__main__`` comes from while the block starts a process."""
+    main = sys.modules["__main__"]
+    before = {name: getattr(main, name) for name in _HIDDEN if hasattr(main, name)}
+    for name in _HIDDEN:
+        setattr(main, name, None)
+    try:
+        yield
+    finally:
         for name in _HIDDEN:
-            setattr(main, name, None)
-        try:
-            yield
-        finally:
-            for name in _HIDDEN:
-                if name in before:
-                    setattr(main, name, before[name])
-                else:
-                    delattr(main, name)
+            if name in before:
+                setattr(main, name, before[name])
+            else:
+                delattr(main, name)
 
 
 class _Mainless(BaseProcess):
     """Mixed in before the process class of a start method and the class that is to run."""
 
     hosted: type[BaseProcess]
+    method: str
 
     def start(self) -> None:
         """Start the process."""
-        with starting(), warnings.catch_warnings():
+        with _starting:
+            if self.method == "fork":
+                self._fork()
+                return
+            if self.method == "forkserver":
+                _warm_forkserver()
+            with _main_hidden():
+                super().start()
+
+    def _fork(self) -> None:
+        with warnings.catch_warnings():
             # Who asks for fork has been told in the documentation what threads mean for it.
             warnings.filterwarnings("ignore", ".*multi-threaded.*fork", DeprecationWarning)
             super().start()
@@ -83,5 +128,5 @@ def mainless(context: BaseContext, cls: type[W] | None = None) -> type[W]:
     """
     process: type[BaseProcess] = context.Process  # type: ignore[attr-defined]  # as every context
     hosted = (process,) if cls is None else (process, cls)
-    body = {"hosted": hosted[-1]}
+    body = {"hosted": hosted[-1], "method": context.get_start_method()}
     return cast("type[W]", type(hosted[-1].__name__, (_Mainless, *hosted), body))
