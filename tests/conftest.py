@@ -8,7 +8,7 @@ from multiprocessing.util import get_temp_dir
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
-from rig.executors import KINDS, PROCESS_KINDS, Bench, SharedExecutors, start_the_services
+from rig.executors import KINDS, PROCESS_KINDS, Bench, SharedExecutors, quick, start_the_services
 from rig.leaks import left_since, resources
 from taskpar import Executor
 
@@ -76,13 +76,13 @@ def nothing_left(request: pytest.FixtureRequest, shared: SharedExecutors) -> Ite
 @pytest.fixture(scope="module", params=KINDS)
 def executor(request: pytest.FixtureRequest, shared: SharedExecutors) -> Executor:
     """Each of the five executors, alive and warm, with two workers."""
-    return shared.of(Bench(request.param))
+    return shared.of(quick(request.param))
 
 
 @pytest.fixture(scope="module", params=PROCESS_KINDS)
 def process_executor(request: pytest.FixtureRequest, shared: SharedExecutors) -> Executor:
     """Each of the executors whose tasks have their own memory."""
-    return shared.of(Bench(request.param))
+    return shared.of(quick(request.param))
 
 
 @pytest.fixture(params=KINDS)

@@ -63,6 +63,15 @@ def benches(kinds: tuple[str, ...] = KINDS, workers: int = 2) -> list[Bench]:
     ]
 
 
+def quick(kind: str) -> Bench:
+    """Choose the bench for the properties, which make hundreds of calls.
+
+    A fresh process for each of them is affordable by fork alone; law L6 has its own benches, of
+    every start method.
+    """
+    return Bench(kind, 2, START_METHODS[0] if kind == "process" else None)
+
+
 class SharedExecutors:
     """Executors that live from their first use to the end of the session.
 

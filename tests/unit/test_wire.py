@@ -100,7 +100,9 @@ def test_rows_are_spread_out(rows):
     assert seen(crossed(shown, rows, "star")) == seen(direct(shown, rows, "star"))
 
 
-@given(calls=st.lists(st.tuples(st.tuples(values), st.dictionaries(st.sampled_from("abc"), values))))
+@given(
+    calls=st.lists(st.tuples(st.tuples(values), st.dictionaries(st.sampled_from("abc"), values)))
+)
 def test_calls_take_keyword_arguments(calls):
     """``f(*args, **kwargs)``."""
     calls = calls or [((), {})]
@@ -221,6 +223,7 @@ class Stubborn:
         raise state["error"]
 
     def __call__(self, argument):
+        """Return the argument."""
         return argument
 
 
@@ -234,6 +237,7 @@ class Unwilling:
         raise self.error
 
     def __call__(self, argument):
+        """Return the argument."""
         return argument
 
 
@@ -311,6 +315,7 @@ class Clock:
         self.now = 0.0
 
     def __call__(self):
+        """Tell the time."""
         return self.now
 
 
@@ -379,35 +384,37 @@ def test_errors_in_later_parts_know_their_index(slow):
     assert outcomes[3].exception.index == 13
 
 
+EVENTS = []
+
+
 class Noted:
     """An argument, function or result that tells when it is pickled and unpickled."""
-
-    events = []
 
     def __init__(self, name):
         self.name = name
 
     def __reduce__(self):
-        Noted.events.append(f"pack {self.name}")
+        EVENTS.append(f"pack {self.name}")
         return noted, (self.name,)
 
     def __call__(self, argument):
-        Noted.events.append("call")
+        """Return something that is noted too."""
+        EVENTS.append("call")
         return Noted(f"result {argument.name}")
 
 
 def noted(name):
     """Unpickle."""
-    Noted.events.append(f"make {name}")
+    EVENTS.append(f"make {name}")
     return Noted(name)
 
 
 def test_the_position_is_noted_before_anything_of_the_users_runs():
     """Making the function, the argument, the call, and pickling the result: all are its call's."""
     payload = packed(Noted("f"), [Noted("a"), Noted("b")])
-    Noted.events.clear()
-    wire.run(payload, lambda position: Noted.events.append(position))
-    assert Noted.events == [
+    EVENTS.clear()
+    wire.run(payload, EVENTS.append)
+    assert EVENTS == [
         0,
         *(0, "make f", "make a", "call"),
         *(1, "make f", "make b", "call"),

