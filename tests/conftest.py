@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 from rig.executors import KINDS, PROCESS_KINDS, Bench, SharedExecutors, quick, start_the_services
-from rig.leaks import left_since, resources
+from rig.leaks import left_since, name_semaphores, resources
 from taskpar import Executor
 
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "quick")
@@ -43,6 +43,7 @@ def own_temporary_directory() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def shared(own_temporary_directory: None) -> Iterator[SharedExecutors]:
     """The executors that tests share; after the last test nothing of them is left (law L14)."""
+    name_semaphores()
     start_the_services()
     before = resources()
     executors = SharedExecutors()

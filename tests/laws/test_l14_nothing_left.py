@@ -29,6 +29,10 @@ def work(number):
     time.sleep(0.01)
     return number
 
+# Semaphores that can be told from those of others.
+import multiprocessing
+multiprocessing.current_process()._config["semprefix"] = f"/mp{{os.getpid()}}"
+
 def report(*words):
     print(*words, flush=True)
 
@@ -85,31 +89,26 @@ def script(bench: Bench, ending: str) -> str:
     return HEAD.format(make=f"{name}({bench.workers}{start})") + textwrap.dedent(ending)
 
 
-@pytest.fixture
-def memory_before() -> frozenset[str]:
-    """The names of shared memory before the test, to tell which are new."""
-    return shared_memory_names()
-
-
-def assert_nothing_left(program: subprocess.Popen[str], before: frozenset[str]) -> None:
+def assert_nothing_left(program: subprocess.Popen[str]) -> None:
     """Two seconds after its end no process of the program is there, and no shared memory."""
     eventually(lambda: not of_session(program.pid))
     assert of_session(program.pid) == []
-    assert eventually(lambda: shared_memory_names() <= before), shared_memory_names() - before
+
+    semaphores = f"mp{program.pid}"
+    eventually(lambda: not shared_memory_names(semaphores))
+    assert shared_memory_names(semaphores) == frozenset()
 
 
 @pytest.mark.parametrize("ending", sorted(ENDINGS))
 @pytest.mark.parametrize("bench", BENCHES, ids=str)
-def test_a_program_that_ends_leaves_nothing(
-    bench: Bench, ending: str, tmp_path: Path, memory_before: frozenset[str]
-) -> None:
+def test_a_program_that_ends_leaves_nothing(bench: Bench, ending: str, tmp_path: Path) -> None:
     """However it comes to its end, with results unread and executors open."""
     with started(script(bench, ENDINGS[ending]), tmp_path) as program:
         _, err = program.communicate(timeout=TIMEOUT)
         assert program.returncode == UNUSUAL.get(ending, 0), err
         lines = err.splitlines()
         assert not lines or lines[-1] == "ValueError: on purpose", err
-        assert_nothing_left(program, memory_before)
+        assert_nothing_left(program)
 
 
 BUSY = """
@@ -151,21 +150,21 @@ def wait_until_ready(program: subprocess.Popen[str]) -> None:
 @pytest.mark.parametrize("situation", sorted(SITUATIONS))
 @pytest.mark.parametrize("bench", IN_PROCESSES, ids=str)
 def test_a_program_that_is_killed_leaves_nothing(
-    bench: Bench, situation: str, tmp_path: Path, memory_before: frozenset[str]
+    bench: Bench, situation: str, tmp_path: Path
 ) -> None:
     """SIGKILL leaves it no time to tell its workers; they see for themselves that it has gone."""
     with started(script(bench, SITUATIONS[situation]), tmp_path) as program:
         wait_until_ready(program)
         program.kill()
         program.wait(timeout=TIMEOUT)
-        assert_nothing_left(program, memory_before)
+        assert_nothing_left(program)
 
 
 @pytest.mark.parametrize("group", [True, False], ids=["group", "parent"])
 @pytest.mark.parametrize("situation", sorted(SITUATIONS))
 @pytest.mark.parametrize("bench", [Bench(k) for k in ("process", "pool", "queue")], ids=str)
 def test_a_program_that_is_interrupted_leaves_nothing(
-    bench: Bench, situation: str, group: bool, tmp_path: Path, memory_before: frozenset[str]
+    bench: Bench, situation: str, group: bool, tmp_path: Path
 ) -> None:
     """Ctrl-C reaches the whole group, ``kill -INT`` the parent alone; either ends it all."""
     if situation in ("busy", "computing"):
@@ -176,7 +175,7 @@ def test_a_program_that_is_interrupted_leaves_nothing(
         send(program.pid, signal.SIGINT)
         _, err = program.communicate(timeout=TIMEOUT)
         assert err.splitlines()[-1] == "KeyboardInterrupt", err
-        assert_nothing_left(program, memory_before)
+        assert_nothing_left(program)
 
 
 def test_shutdown_with_calls_waiting_leaves_nothing(bench: Bench) -> None:

@@ -5,6 +5,7 @@ seen.
 """
 
 import gc
+import multiprocessing
 import os
 import sys
 import tempfile
@@ -18,6 +19,8 @@ from rig.waiting import SETTLED_WITHIN, eventually
 _PROC = Path("/proc")
 _SHM = Path("/dev/shm")
 _WATCHER = "taskpar-exit"  # the one thread of a process that the library keeps
+SEMAPHORES = f"mp{os.getpid()}"
+_STANDARD = {"0", "1", "2"}  # pytest captures them, or not
 _SERVICES = (b"multiprocessing.forkserver", b"multiprocessing.resource_tracker")
 
 
@@ -48,29 +51,16 @@ def left_since(
     Garbage is collected first: what only a cycle holds is not a leak.
     """
 
-    def new() -> list[Resource]:
-        return [found for found in resources() - before - allowed() if not _is_anothers(found)]
+    def new() -> frozenset[Resource]:
+        return resources() - before - allowed()
+
+    def none_new() -> bool:
+        gc.collect()
+        return not new()
 
     if new():
-        gc.collect()
-        eventually(lambda: not new(), within)
+        eventually(none_new, within)
     return sorted(map(str, new()))
-
-
-def _is_anothers(found: Resource) -> bool:
-    """Tell whether it is shared memory that a process of somebody else's has mapped."""
-    if found.kind != "shared memory":
-        return False
-    family = {os.getpid(), *(row.pid for row in descendants(os.getpid()))}
-    strangers = (row.pid for row in process_table() if row.pid not in family)
-    return any(f"/dev/shm/{found.label}" in _maps(pid) for pid in strangers)
-
-
-def _maps(pid: int) -> str:
-    try:
-        return (_PROC / str(pid) / "maps").read_text(errors="replace")
-    except (FileNotFoundError, ProcessLookupError, PermissionError):
-        return ""
 
 
 def _threads() -> Iterator[Resource]:
@@ -142,7 +132,7 @@ def _descriptors() -> Iterator[Resource]:
     table = _PROC / "self/fd"
     if not table.exists():
         return
-    for number in os.listdir(table):
+    for number in set(os.listdir(table)) - _STANDARD:
         try:
             target = str((table / number).readlink())
         except FileNotFoundError:  # the descriptor that listed the table
@@ -150,9 +140,20 @@ def _descriptors() -> Iterator[Resource]:
         yield Resource("descriptor", (number, target), f"{number} -> {target}")
 
 
-def shared_memory_names() -> frozenset[str]:
-    """The names of all shared-memory segments and semaphores of this machine."""
-    return frozenset(os.listdir(_SHM)) if _SHM.exists() else frozenset()
+def name_semaphores() -> None:
+    """Let multiprocessing give the semaphores of this process names that no other process gives."""
+    config = multiprocessing.current_process()._config  # type: ignore[attr-defined]
+    config["semprefix"] = f"/{SEMAPHORES}"
+
+
+def shared_memory_names(semaphores: str = SEMAPHORES) -> frozenset[str]:
+    """Name all shared memory of this machine; of the semaphores, those that begin like this."""
+    names = os.listdir(_SHM) if _SHM.exists() else []
+    return frozenset(
+        name
+        for name in names
+        if not name.startswith("sem.") or name.startswith(f"sem.{semaphores}")
+    )
 
 
 def _shared_memory() -> Iterator[Resource]:

@@ -105,7 +105,8 @@ def slots(counter: SharedCounter) -> int:
 
 
 def open_files() -> dict[str, str]:
-    """This process's open descriptors: where each leads to."""
+    """This process's open descriptors, and where each leads to, without those of garbage."""
+    gc.collect()
     found = {}
     for number in os.listdir("/proc/self/fd") if sys.platform == "linux" else []:
         with suppress(FileNotFoundError):  # the one that listed them
@@ -604,6 +605,5 @@ def test_nothing_is_left_of_counters(kind: str) -> None:
         cycle: list[Any] = [counter]
         cycle.append(cycle)
         del counter, cycle
-        gc.collect()
         assert open_files() == before
     assert os.listdir(tempfile.gettempdir()) == [] or kind != "named"

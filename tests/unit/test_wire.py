@@ -384,7 +384,7 @@ def test_errors_in_later_parts_know_their_index(slow):
     assert outcomes[3].exception.index == 13
 
 
-EVENTS = []
+told = []
 
 
 class Noted:
@@ -394,32 +394,32 @@ class Noted:
         self.name = name
 
     def __reduce__(self):
-        EVENTS.append(f"pack {self.name}")
+        told.append(f"pack {self.name}")
         return noted, (self.name,)
 
     def __call__(self, argument):
         """Return something that is noted too."""
-        EVENTS.append("call")
+        told.append("call")
         return Noted(f"result {argument.name}")
 
 
 def noted(name):
     """Unpickle."""
-    EVENTS.append(f"make {name}")
+    told.append(f"make {name}")
     return Noted(name)
 
 
 def test_the_position_is_noted_before_anything_of_the_users_runs():
     """Making the function, the argument, the call, and pickling the result: all are its call's."""
     payload = packed(Noted("f"), [Noted("a"), Noted("b")])
-    EVENTS.clear()
-    wire.run(payload, EVENTS.append)
-    assert EVENTS == [
+    told.clear()
+    wire.run(payload, told.append)
+    assert [
         0,
         *(0, "make f", "make a", "call"),
         *(1, "make f", "make b", "call"),
         *(0, "pack result a", 1, "pack result b"),
-    ]
+    ] == told
 
 
 def test_positions_count_from_what_is_still_out(slow):

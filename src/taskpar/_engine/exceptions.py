@@ -170,7 +170,7 @@ def _rebuild(cls: type[BaseException], args: tuple[object, ...]) -> BaseExceptio
     except TypeError:  # the builtin part was given other arguments than these
         BaseException.__init__(error, *args)
     if not isinstance(error, BaseExceptionGroup):
-        error.args = args
+        BaseException.__setattr__(error, "args", args)  # also where the class refuses it
     return error
 
 
@@ -186,7 +186,7 @@ def _restore(error: BaseException, all_of_it: tuple[Any, dict[str, Any], dict[st
         with suppress(AttributeError):  # a read-only one, of a class in C: it was made with it
             descriptors[name][0].__set__(error, value)
     for name, value in held.items():
-        BaseException.__setattr__(error, name, value)  # also where the class refuses it
+        BaseException.__setattr__(error, name, value)  # as above
 
 
 def _traceback(described: dict[str, Any]) -> TracebackType | None:

@@ -68,8 +68,9 @@ class SharedCounter:
             words[_BASES] = -start
         except ValueError:
             raise OverflowError(f"start must fit in 64 bits, not {start}") from None
+        locks = Locks()
         with _books.lock:
-            self._share(segment, Locks())
+            self._share(segment, locks)
 
     def _share(self, segment: Segment, locks: Locks) -> None:
         """Become this process's counter on that memory; there is only one, for it has the slot."""

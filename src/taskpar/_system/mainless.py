@@ -26,9 +26,6 @@ _starting = threading.Lock()
 
 _HIDDEN = ("__file__", "__spec__")
 
-_PRELOADED = ("taskpar.backends.worker", "cloudpickle")
-"""What a fork server imports once, so that not every worker has to."""
-
 
 def _after_fork() -> None:
     """Make a forked process free to start processes of its own.
@@ -49,8 +46,8 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-def _warm_forkserver() -> None:
-    """Let a fork server that is about to start import us, besides what the user has chosen.
+def _warm_forkserver(modules: tuple[str, ...]) -> None:
+    """Let a fork server that is about to start import modules, besides what the user has chosen.
 
     What he has chosen can be asked for in no public way.
     """
@@ -59,7 +56,7 @@ def _warm_forkserver() -> None:
     server: Any = vars(forkserver)["_forkserver"]
     if server._forkserver_pid is None:
         chosen = server._preload_modules
-        forkserver.set_forkserver_preload([*dict.fromkeys([*chosen, *_PRELOADED])])
+        forkserver.set_forkserver_preload([*dict.fromkeys([*chosen, *modules])])
 
 
 @contextmanager
@@ -84,6 +81,7 @@ class _Mainless(BaseProcess):
 
     hosted: type[BaseProcess]
     method: str
+    preloaded: tuple[str, ...]
 
     def start(self) -> None:
         """Start the process."""
@@ -92,7 +90,7 @@ class _Mainless(BaseProcess):
                 self._fork()
                 return
             if self.method == "forkserver":
-                _warm_forkserver()
+                _warm_forkserver(self.preloaded)
             with _main_hidden():
                 super().start()
 
@@ -122,14 +120,17 @@ def _revive_by_value(cls: bytes, state: dict[str, object]) -> BaseProcess:
     return _revive(pickle.loads(cls), state)
 
 
-def mainless(context: BaseContext, cls: type[W] | None = None) -> type[W]:
+def mainless(
+    context: BaseContext, cls: type[W] | None = None, preloaded: tuple[str, ...] = ()
+) -> type[W]:
     """Make the class whose instances start by the context's method, without ``__main__``.
 
     Args:
         context: A context of multiprocessing.
         cls: The subclass of `multiprocessing.Process` to run; None: the context's own.
+        preloaded: Modules that a fork server imports once, so that not every process has to.
     """
     process: type[BaseProcess] = context.Process  # type: ignore[attr-defined]  # as every context
     hosted = (process,) if cls is None else (process, cls)
-    body = {"hosted": hosted[-1], "method": context.get_start_method()}
+    body = {"hosted": hosted[-1], "method": context.get_start_method(), "preloaded": preloaded}
     return cast("type[W]", type(hosted[-1].__name__, (_Mainless, *hosted), body))

@@ -1,5 +1,6 @@
 """The parent's side of one worker: its process, its channel, and the ticket that it has."""
 
+import threading
 from multiprocessing.context import BaseContext
 
 from taskpar._engine.backend import WorkerInfo
@@ -7,6 +8,8 @@ from taskpar._system.channel import ParentEnd
 from taskpar._system.mainless import mainless
 from taskpar._system.segment import Segment
 from taskpar.backends.worker import NOWHERE, Assignment, Worker
+
+_PRELOADED = (Worker.__module__, "cloudpickle")
 
 
 class Link:
@@ -41,7 +44,7 @@ class Link:
         self._words = positions.memory.cast("q")
         self._words[place] = NOWHERE
         self.channel = ParentEnd()
-        self.process = mainless(context, worker_class)(name=name)
+        self.process = mainless(context, worker_class, _PRELOADED)(name=name)
         given = Assignment(self.channel.worker_end, positions, place, startup, most)
         self.process.assignment = given
         try:
@@ -51,6 +54,8 @@ class Link:
             raise
         finally:
             given.channel.close()
+        self._writing = threading.Lock()
+        self._ended = False
         self.deaf = False
         """Whether the channel has ended, so that only the end of the process is waited for."""
 
@@ -62,10 +67,13 @@ class Link:
 
     def send(self, message: bytes) -> None:
         """Give the worker a message; nothing happens if it is dead, as its sentinel tells that."""
-        try:
-            self.channel.write(message, self.process.sentinel)
-        except OSError:
-            return
+        with self._writing:
+            if self._ended:
+                return
+            try:
+                self.channel.write(message, self.process.sentinel)
+            except OSError:
+                return
 
     def messages(self) -> list[bytes | memoryview]:
         """Return what has arrived."""
@@ -80,10 +88,12 @@ class Link:
     def end(self) -> str:
         """Let go of a process that has ended, and tell how it did."""
         self.process.join()
-        code, pid = self.process.exitcode, self.process.pid
-        self.channel.close()
-        self.process.close()
-        self._words.release()
+        with self._writing:  # a descriptor must not be closed, and used again, under a writer
+            self._ended = True
+            code, pid = self.process.exitcode, self.process.pid
+            self.channel.close()
+            self.process.close()
+            self._words.release()
         return f"its worker {self.name} (pid {pid}) died with exit code {code}"
 
     def info(self) -> WorkerInfo:

@@ -94,7 +94,9 @@ class PoolBackend:
 def _without_main(context: BaseContext) -> BaseContext:
     """Make a context like this one whose processes do not import ``__main__``."""
     cls = type(context)
-    made: BaseContext = type(cls.__name__, (cls,), {"Process": mainless(context)})()
+    made: BaseContext = type(
+        cls.__name__, (cls,), {"Process": mainless(context, preloaded=(__name__, "cloudpickle"))}
+    )()
     return made
 
 
