@@ -264,9 +264,9 @@ class Executor(concurrent.futures.Executor):
             raise TypeError("iterables must be at least one: map() has nothing to iterate over")
         for number, iterable in enumerate(iterables):
             check_iterable(f"iterables[{number}]" if len(iterables) > 1 else "iterable", iterable)
+        source = source_of(iterables, rows=shape == "star")
         if len(iterables) > 1:
             shape = "star"
-        source = source_of(iterables)
         job = Mapping(self._core.engine, fn, shape, source, options, ordered=ordered)
         return Results(job, self, timeout)
 

@@ -8,9 +8,9 @@ import threading
 from os import getpid
 
 import pytest
+from suite import CHECKS, Subject
 
 from rig.executors import START_METHODS
-from suite import CHECKS, Subject
 from taskpar import Worker
 from taskpar._engine.backend import Parcel, Report, WorkerInfo
 from taskpar._engine.wire import Calls, Reply, run, run_in_thread

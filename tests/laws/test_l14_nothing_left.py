@@ -107,7 +107,8 @@ def test_a_program_that_ends_leaves_nothing(bench: Bench, ending: str, tmp_path:
         _, err = program.communicate(timeout=TIMEOUT)
         assert program.returncode == UNUSUAL.get(ending, 0), err
         lines = err.splitlines()
-        assert not lines or lines[-1] == "ValueError: on purpose", err
+        if not ending.startswith("os._exit"):  # where multiprocessing may tell what it cleans up
+            assert not lines or lines[-1] == "ValueError: on purpose", err
         assert_nothing_left(program)
 
 
@@ -161,14 +162,12 @@ def test_a_program_that_is_killed_leaves_nothing(
 
 
 @pytest.mark.parametrize("group", [True, False], ids=["group", "parent"])
-@pytest.mark.parametrize("situation", sorted(SITUATIONS))
+@pytest.mark.parametrize("situation", ["idle", "loaded"])
 @pytest.mark.parametrize("bench", [Bench(k) for k in ("process", "pool", "queue")], ids=str)
 def test_a_program_that_is_interrupted_leaves_nothing(
     bench: Bench, situation: str, group: bool, tmp_path: Path
 ) -> None:
     """Ctrl-C reaches the whole group, ``kill -INT`` the parent alone; either ends it all."""
-    if situation in ("busy", "computing"):
-        pytest.skip("to end calls that are under way is what a time limit and kill are for")
     with started(script(bench, SITUATIONS[situation]), tmp_path) as program:
         wait_until_ready(program)
         send = os.killpg if group else os.kill

@@ -51,9 +51,7 @@ class Loaded:
 
 
 # ------------------------------------------------------------------------------ by name or by value
-@pytest.mark.parametrize(
-    "thing", ["x", [1, {2: (3,)}], len, json.dumps, collections.Counter]
-)
+@pytest.mark.parametrize("thing", ["x", [1, {2: (3,)}], len, json.dumps, collections.Counter])
 def test_what_plain_pickle_can_do_is_left_to_it(thing):
     """It is many times faster."""
     assert dumps(thing) == pickle.dumps(thing, pickling.PROTOCOL)

@@ -20,6 +20,7 @@ from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any, cast
 
 from taskpar._engine import pickling
+from taskpar._model.known import known
 from taskpar._system.segment import Segment
 
 SMALL = 1 << 14
@@ -102,7 +103,7 @@ def is_unwritable(thing: object, depth: int = 8) -> bool:
     elif type(thing) in (tuple, frozenset):
         parts = list(thing)  # type: ignore[call-overload]  # narrowed by the line above
     else:
-        return _is_global(thing)
+        return known(thing) is not None  # it travels as a name, as a cached function does
     return all(is_unwritable(part, depth - 1) for part in parts)
 
 
@@ -115,14 +116,6 @@ def _filled(cell: Any) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _is_global(thing: object) -> bool:
-    """Tell whether a thing travels as a name in its module, as a cached function does."""
-    try:
-        return isinstance(thing.__reduce__(), str)
-    except Exception:  # noqa: BLE001  # the class's own refusal
-        return False  # it cannot be pickled this way at all
 
 
 # -------------------------------------------------------------------------------- in the worker

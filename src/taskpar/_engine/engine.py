@@ -194,12 +194,14 @@ class Engine:
         row = self._doing.row = deque(steps)
         del steps, reply
         interrupt: BaseException | None = None
-        while row:
-            try:
-                self._step(*row.popleft())
-            except KeyboardInterrupt as error:  # after all is done: nothing may be lost
-                interrupt = error
-        self._doing.row = None
+        try:
+            while row:
+                try:
+                    self._step(*row.popleft())
+                except BaseException as error:  # noqa: BLE001  # Ctrl-C: all must be done first
+                    interrupt = error
+        finally:
+            self._doing.row = None
         if interrupt is not None:
             raise interrupt
 

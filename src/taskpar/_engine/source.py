@@ -95,10 +95,15 @@ class Stream:
     Args:
         columns: One iterator for every argument.
         whole: Whether to read all that may be read at once, however long it takes.
+        rows: Whether what is read are rows of arguments, which are read as well: a row may be an
+            iterator, which cannot cross to a worker.
     """
 
-    def __init__(self, columns: Sequence[Iterator[Any]], *, whole: bool = False) -> None:
+    def __init__(
+        self, columns: Sequence[Iterator[Any]], *, whole: bool = False, rows: bool = False
+    ) -> None:
         self._columns = columns
+        self._rows = rows
         self.whole = whole
         self._seconds = inf if whole else READING_SECONDS
         self._slabs: dict[int, list[Any]] = {}
@@ -136,7 +141,8 @@ class Stream:
     def _next(self) -> Any:
         """Read the arguments of one call, as ``map`` does: each iterator in its turn."""
         if len(self._columns) == 1:
-            return next(self._columns[0])
+            item = next(self._columns[0])
+            return tuple(item) if self._rows else item
         return tuple([next(column) for column in self._columns])
 
     def items(self, start: int, stop: int) -> Sequence[Any]:
@@ -181,15 +187,22 @@ def sized(column: object) -> bool:
     return hasattr(type(column), "__len__")
 
 
-def source_of(columns: Sequence[Iterable[Any]]) -> Source:
+def source_of(columns: Sequence[Iterable[Any]], *, rows: bool = False) -> Source:
     """Make the source for the iterables of one ``map``.
 
     Args:
         columns: What the caller gave, checked to be iterable.
+        rows: Whether the items are rows of arguments, as for a ``starmap``.
 
     Returns:
         `Slices` where all are built-in sequences, else a `Stream`.
     """
-    if all(type(column) in SEQUENCES for column in columns):
+    if all(type(column) in SEQUENCES and _holds(column, rows) for column in columns):
         return Slices(cast("Sequence[Sequence[Any]]", columns))
-    return Stream([iter(column) for column in columns], whole=all(map(sized, columns)))
+    whole = all(map(sized, columns))
+    return Stream([iter(column) for column in columns], whole=whole, rows=rows)
+
+
+def _holds(column: Iterable[Any], rows: bool) -> bool:
+    """Tell whether a sequence holds arguments; if they are to be rows, as tuples."""
+    return not rows or set(map(type, column)) <= {tuple}

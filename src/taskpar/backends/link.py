@@ -1,5 +1,6 @@
 """The parent's side of one worker: its process, its channel, and the ticket that it has."""
 
+import pickle
 import threading
 from multiprocessing.context import BaseContext
 
@@ -45,7 +46,7 @@ class Link:
         self._words[place] = NOWHERE
         self.channel = ParentEnd()
         self.process = mainless(context, worker_class, _PRELOADED)(name=name)
-        given = Assignment(self.channel.worker_end, positions, place, startup, most)
+        given = Assignment(self.channel.worker_end, pickle.dumps(positions), place, startup, most)
         self.process.assignment = given
         try:
             self.process.start()

@@ -1,6 +1,5 @@
 """Calls run by the workers of a `multiprocessing.Pool`."""
 
-import signal
 from collections.abc import Callable
 from functools import partial
 from multiprocessing import active_children
@@ -8,9 +7,10 @@ from multiprocessing.context import BaseContext
 from multiprocessing.pool import Pool
 from typing import Any, cast
 
-from taskpar._engine import exceptions, place, wire
+from taskpar._engine import exceptions, wire
 from taskpar._engine.backend import Parcel, Report, WorkerInfo
 from taskpar._system.mainless import mainless
+from taskpar.backends.child import become_worker
 
 
 class PoolBackend:
@@ -106,8 +106,7 @@ _startup_error: BaseException | None = None
 def _begin(startup: bytes | None) -> None:
     """Make a new worker ready."""
     global _startup_error
-    place.enter()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    become_worker()
     try:
         if startup is not None:
             initializer, initargs = wire.unpack_startup(startup)

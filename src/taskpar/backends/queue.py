@@ -117,7 +117,11 @@ class QueueBackend:
     def _listen(self) -> None:
         """Hear all workers until they are gone; the body of the listener."""
         while not (self._stopping and not self._links):
-            self._hear_once()
+            try:
+                self._hear_once()
+            except BaseException as error:  # a mistake of ours, but nobody may wait for ever
+                self._report.broken(error)
+                raise
         with self._lock:
             self._woken.close()
             self._waker.close()

@@ -9,15 +9,15 @@
 """
 
 import multiprocessing
-import os
-import signal
-import threading
-from multiprocessing.connection import wait
-from typing import Any, NamedTuple
+import pickle
+from typing import TYPE_CHECKING, NamedTuple
 
-from taskpar._engine import exceptions, place, wire
+from taskpar._engine import exceptions, wire
 from taskpar._system.channel import WorkerEnd
-from taskpar._system.segment import Segment
+from taskpar.backends.child import become_worker
+
+if TYPE_CHECKING:
+    from taskpar._system.segment import Segment
 
 STOP = b""
 """The stop word: the message that is no batch."""
@@ -35,14 +35,14 @@ class Assignment(NamedTuple):
 
     Args:
         channel: Its end of the channel.
-        positions: A word for each worker, which holds the position of the call that it runs.
+        positions: The pickled segment with a word for each worker, the position of its call.
         place: Which of the words is this worker's.
         startup: The initializer and its arguments, pickled; None where there is none.
         most: How many calls it may run; 0: no bound.
     """
 
     channel: WorkerEnd
-    positions: Segment
+    positions: bytes
     place: int
     startup: bytes | None
     most: int
@@ -81,27 +81,30 @@ class Worker(multiprocessing.Process):
         """Serve batches until told to stop; called in the new process."""
         global _current
         _current = self
-        place.enter()
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-        threading.Thread(target=_leave_with_parent, name="taskpar-parent", daemon=True).start()
-        given = self.assignment
+        become_worker()
+        try:
+            self._work(self.assignment)
+        except (EOFError, BrokenPipeError, FileNotFoundError):
+            parent = multiprocessing.parent_process()
+            if parent is None or parent.is_alive():
+                raise  # else there is nobody to tell, nor to work for
+
+    def _work(self, given: Assignment) -> None:
+        positions: Segment = pickle.loads(given.positions)
         try:
             self.setup()
             if given.startup is not None:
                 initializer, initargs = wire.unpack_startup(given.startup)
                 initializer(*initargs)
-        except BaseException as error:  # noqa: BLE001  # also SystemExit: it is why no worker can be made
+        except BaseException as error:  # noqa: BLE001  # also SystemExit: it is why there is no worker
             given.channel.write(FAILED + exceptions.dumps(error))
             return
         try:
-            self._serve(given)
-        except (EOFError, BrokenPipeError):
-            return  # the parent has gone
+            self._serve(given, positions.memory.cast("q"))
         finally:
             self.teardown()
 
-    def _serve(self, given: Assignment) -> None:
-        words = given.positions.memory.cast("q")
+    def _serve(self, given: Assignment, words: "memoryview[int]") -> None:
         left = given.most
 
         def note(position: int) -> None:
@@ -119,18 +122,3 @@ class Worker(multiprocessing.Process):
             given.channel.write((LAST if given.most and left <= 0 else DONE) + reply)
             if given.most and left <= 0:
                 return
-
-
-def _leave_with_parent() -> None:
-    """End this process when its parent has died, whoever else holds an end of its pipes."""
-    parent = multiprocessing.parent_process()
-    if parent is None:
-        return
-    signs: list[Any] = [parent.sentinel]
-    if hasattr(os, "pidfd_open"):  # Linux: under fork, siblings keep the sentinel's pipe open
-        try:
-            signs.append(os.pidfd_open(parent.pid or 0))
-        except ProcessLookupError:
-            os._exit(1)
-    wait(signs)
-    os._exit(1)
