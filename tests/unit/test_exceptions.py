@@ -319,7 +319,6 @@ OWN = [
     SpeakingError(1, 2),
     with_notes(ValueError("with notes")),
     with_notes(SpeakingError(1)),
-    with_notes(FrozenError(4)) if sys.version_info >= (3, 12) else ValueError(),
     with_notes(ExceptionGroup("group", [with_notes(KeyError(1))])),
 ]
 

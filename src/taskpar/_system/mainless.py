@@ -22,7 +22,9 @@ from typing import Any, TypeVar, cast
 W = TypeVar("W", bound=BaseProcess)
 
 _starting = threading.Lock()
-"""One start at a time: under fork, a process must not inherit the half-made pipes of another."""
+"""One start at a time: under fork, a process must not inherit the half-made pipes of another. And
+none while a child is asked for its exit code: multiprocessing asks all of them at every start, and
+two threads that ask at once take the answer from each other."""
 
 _HIDDEN = ("__file__", "__spec__")
 
@@ -108,6 +110,14 @@ class _Mainless(BaseProcess):
         import cloudpickle  # only here: it costs every new process some milliseconds
 
         return (_revive_by_value, (cloudpickle.dumps(cls), self.__dict__))
+
+
+def exitcode_of(process: BaseProcess, *, ended: bool = False) -> int | None:
+    """Return how a process ended, None if it has not; wait for that if it is known to be ending."""
+    with _starting:
+        if ended:
+            process.join()
+        return process.exitcode
 
 
 def _revive(cls: type[BaseProcess], state: dict[str, object]) -> BaseProcess:

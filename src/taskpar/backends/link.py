@@ -6,7 +6,7 @@ from multiprocessing.context import BaseContext
 
 from taskpar._engine.backend import WorkerInfo
 from taskpar._system.channel import ParentEnd
-from taskpar._system.mainless import mainless
+from taskpar._system.mainless import exitcode_of, mainless
 from taskpar._system.segment import Segment
 from taskpar.backends.worker import NOWHERE, Assignment, Worker
 
@@ -88,19 +88,19 @@ class Link:
 
     def end(self) -> str:
         """Let go of a process that has ended, and tell how it did."""
-        self.process.join()
+        code, pid = exitcode_of(self.process, ended=True), self.process.pid
         with self._writing:  # a descriptor must not be closed, and used again, under a writer
             self._ended = True
-            code, pid = self.process.exitcode, self.process.pid
             self.channel.close()
-            self.process.close()
+            if code is not None:  # else somebody else is asking multiprocessing, just now
+                self.process.close()
             self._words.release()
         return f"its worker {self.name} (pid {pid}) died with exit code {code}"
 
     def info(self) -> WorkerInfo:
         """Tell who it is."""
         try:
-            process = self.process
-            return WorkerInfo(self.name, process.pid, process.is_alive(), process.exitcode)
+            code, pid = exitcode_of(self.process), self.process.pid
         except ValueError:  # closed in this very moment
             return WorkerInfo(self.name, None, alive=False, exitcode=None)
+        return WorkerInfo(self.name, pid, alive=code is None, exitcode=code)

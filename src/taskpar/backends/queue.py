@@ -121,6 +121,8 @@ class QueueBackend:
                 self._hear_once()
             except BaseException as error:  # a mistake of ours, but nobody may wait for ever
                 self._report.broken(error)
+                for ticket in [link.ticket for link in self._links if link.ticket is not None]:
+                    self._report.died(ticket, f"its results cannot be heard: {error!r}", None)
                 raise
         with self._lock:
             self._woken.close()
