@@ -17,6 +17,13 @@ class TwoArgumentsError(Exception):
         self.number = number
 
 
+class FalsyError(ValueError):
+    """An error that is false where it is asked for its truth."""
+
+    def __len__(self) -> int:
+        return 0
+
+
 class RefusalError(ValueError):
     """An error of the tests' own."""
 
@@ -69,6 +76,11 @@ def _exit() -> NoReturn:
 
 def _no_arguments() -> NoReturn:
     raise RefusalError
+
+
+def raise_falsy(_: object = None) -> NoReturn:
+    """Raise an error that whoever asks ``if error:`` overlooks."""
+    raise FalsyError("false")
 
 
 def _stop() -> NoReturn:

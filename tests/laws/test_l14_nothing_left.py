@@ -133,7 +133,7 @@ report("ready")
 futures[0].result()
 """
 LOADED = """
-results = ex.map(len, (bytes(200_000) for _ in range(10**9)))
+results = ex.map(len, (bytes(200_000) for _ in range(10**9)), buffersize=50)
 next(results)
 report("ready")
 for result in results:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from laws.functions import ERRORS, Raise, echo, follow, own_pid
+from laws.functions import ERRORS, Raise, echo, follow, own_pid, raise_falsy
 from laws.oracle import error_as_data, outcome_of
 from laws.strategies import breaking
 from taskpar import Executor, Task, record_of
@@ -31,6 +31,13 @@ def test_every_kind_of_error_comes_back_as_the_serial_run_raises_it(
     assert error_as_data(error_of(executor.submit(ERRORS[name]).result)) == serial
     assert error_as_data(error_of(lambda: list(executor.map(follow, [Raise(name)])))) == serial
     assert error_as_data(error_of(lambda: executor.run([Task(ERRORS[name])]))) == serial
+
+
+def test_an_error_that_is_false_is_an_error_all_the_same(executor: Executor) -> None:
+    """By map and run; futures of Python 3.13 and before overlook it (gh-132063)."""
+    serial = error_as_data(error_of(raise_falsy))
+    assert error_as_data(error_of(lambda: list(executor.map(raise_falsy, [1])))) == serial
+    assert error_as_data(error_of(lambda: executor.run([Task(raise_falsy)]))) == serial
 
 
 @pytest.mark.parametrize("name", sorted(ERRORS))

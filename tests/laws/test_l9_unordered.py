@@ -72,5 +72,5 @@ def test_a_slow_call_does_not_hold_back_a_fast_one(executor: Executor, tmp_path:
 
 def test_many_results_arrive_each_once(executor: Executor) -> None:
     """None is lost, none is doubled."""
-    many = range(100 * longest(executor))
+    many = range(5 * longest(executor) ** 2)
     assert sorted(executor.map_unordered(echo, many)) == list(many)
