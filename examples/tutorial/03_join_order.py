@@ -10,22 +10,25 @@ from taskpar import ProcessExecutor
 UNIT = 0.3  # seconds
 
 
-def sleep(units: int) -> int:
+def sleep(units: int) -> tuple[int, float, float]:
+    began = time.time()
     time.sleep(units * UNIT)
-    return units
+    return units, began, time.time()
 
 
 with ProcessExecutor(3) as executor:
     start = time.perf_counter()
     futures = [executor.submit(sleep, units) for units in (3, 2, 1)]
     for future in futures:
-        print("the child of", future.result(), "units is done")
+        print("the child of", future.result()[0], "units is done")
     together = time.perf_counter() - start
+    _, began, ended = zip(*[future.result() for future in futures], strict=True)
 
     start = time.perf_counter()
     for units in (3, 2, 1):
         executor.submit(sleep, units).result()
     in_turn = time.perf_counter() - start
 
+print("the last began before the first was done:", max(began) < min(ended))
 print(f"together {together:.2f} s, one after the other {in_turn:.2f} s")
 print(f"ratio {together / in_turn:.2f}")

@@ -10,9 +10,11 @@ import os
 import signal
 import struct
 import sys
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -202,10 +204,23 @@ def test_a_function_that_kills_its_worker_when_it_arrives_fails_each_call(either
 
 
 # ------------------------------------------------------------------------------ from outside
+def take_one(gate):
+    """Wait at the gate for a byte of one's own."""
+    with gate.open("rb", buffering=0) as file:
+        return file.read(1)
+
+
 def with_all_workers(executor, count):
-    """Start all workers, and return their processes."""
-    for future in [executor.submit(time.sleep, 0.1) for _ in range(count)]:
-        future.result(WITHIN)
+    """Start all workers, each while those before it are busy, and return their processes."""
+    with tempfile.TemporaryDirectory() as folder:
+        gate = Path(folder, "gate")
+        os.mkfifo(gate)
+        opened = os.open(gate, os.O_RDWR)
+        futures = [executor.submit(take_one, gate) for _ in range(count)]
+        os.write(opened, b"x" * count)
+        for future in futures:
+            assert future.result(WITHIN) == b"x"
+        os.close(opened)
     pids = [worker.pid for worker in executor.workers()]
     assert len(pids) == count
     return pids
