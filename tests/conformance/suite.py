@@ -5,6 +5,7 @@ compare with the builtins, through an `Executor` as a user would, while `Watched
 contract between the engine and the backend (`taskpar._engine.backend`).
 """
 
+import gc
 import itertools
 import threading
 import time
@@ -355,6 +356,22 @@ def closed_results_leave_the_executor_usable(subject: Subject) -> None:
         assert list(executor.map(abs, [-1, -2])) == [1, 2]
 
 
+def results_may_be_collected_at_any_moment(subject: Subject) -> None:
+    """The garbage collector closes forgotten results wherever it runs: in the engine, too."""
+    before = gc.get_threshold()
+    try:
+        with subject.executor() as executor:
+            for number in range(subject.calls // 3):
+                gc.set_threshold(1 + number % 50, 1, 1)  # so that it runs now here, now there
+                results = executor.map(abs, Reading(), buffersize=2)
+                assert next(results) == 0
+                cycle: list[object] = [results]
+                cycle.append(cycle)
+                del results, cycle
+    finally:
+        gc.set_threshold(*before)
+
+
 def shutdown_waits_for_all_calls(subject: Subject) -> None:
     """What was submitted or scheduled whole has run, though nobody read it; more is refused."""
     ran: list[int] = []
@@ -442,6 +459,7 @@ CHECKS: tuple[Callable[[Subject], None], ...] = (
     many_threads_may_use_it_at_once,
     several_maps_may_be_read_in_turn,
     closed_results_leave_the_executor_usable,
+    results_may_be_collected_at_any_moment,
     shutdown_waits_for_all_calls,
     shutdown_may_cancel_what_has_not_started,
     a_reader_hears_of_the_end_of_the_executor,

@@ -96,7 +96,10 @@ NOT_OURS: list[tuple[str, tuple[str, ...], list[str]]] = [
     (
         "our message has other words, see tests/laws/test_bad_input.py",
         EVERYWHERE,
-        ["ExecutorTest.test_map_buffersize_value_validation"],
+        [
+            "ExecutorTest.test_map_buffersize_type_validation",
+            "ExecutorTest.test_map_buffersize_value_validation",
+        ],
     ),
     (
         "wants a log entry and a private flag: see test_a_failing_initializer_breaks_the_executor",
@@ -253,19 +256,16 @@ def _with_our_names(assert_python_ok: Any) -> Any:
 def joined(bench: Bench, name: str, module: str) -> type[unittest.TestCase]:
     """Join a suite with an executor."""
     theirs = suite(name, module)
-    mixin = suite("ExecutorMixin", "util")
+    mixin = f"ProcessPool{bench.start.capitalize()}Mixin" if bench.start else "ThreadPoolMixin"
     attributes: dict[str, Any] = {
         "executor_type": CLASSES[bench.kind],
         "modules": (_module(module),),
         "__module__": __name__,
     }
-    if bench.start is not None:
-        attributes["ctx"] = bench.start
     for test in (test for test in dir(theirs) if test.startswith("test_")):
         if reason := reason_against(_defined(theirs, test), bench.kind):
             attributes[test] = unittest.skip(reason)(lambda self: None)
-    made = () if issubclass(theirs, mixin) else (mixin,)
-    bases = (Ours, theirs, *made, Collected)
+    bases = (Ours, theirs, suite(mixin, "util"), Collected)
     return type(f"Test_{bench}_{name}".replace("-", "_"), bases, attributes)
 
 

@@ -120,13 +120,21 @@ class Engine:
         error.__cause__ = self._cause
         return error
 
-    def submit(self, number: int, start: int, stop: int, chunksize: int | None = None) -> None:
-        """Let calls of a job wait for a worker.
+    def submit(
+        self,
+        number: int,
+        start: int,
+        stop: int,
+        chunksize: int | None = None,
+        *,
+        more: bool = False,
+    ) -> None:
+        """Let calls of a job wait for a worker; there may be ``more`` of them, or these are all.
 
         Raises:
             ExecutorClosedError: After `shutdown`.
         """
-        event = events.Submitted(number, start, stop, chunksize)
+        event = events.Submitted(number, start, stop, chunksize, more)
         self._check_open()
         with self._lock:
             self._check_open()

@@ -5,12 +5,16 @@ from typing import NamedTuple
 
 # ---------------------------------------------------------------------------------------- events
 class Submitted(NamedTuple):
-    """Calls ``start`` to ``stop`` of a job are there; ``chunksize`` is what the user asked for."""
+    """Calls ``start`` to ``stop`` of a job are there; ``chunksize`` is what the user asked for.
+
+    There is no end in sight yet, if there may be ``more``.
+    """
 
     job: int
     start: int
     stop: int
     chunksize: int | None = None
+    more: bool = False
 
 
 class Wanted(NamedTuple):

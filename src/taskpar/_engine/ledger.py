@@ -44,8 +44,9 @@ TARGET_SECONDS = 0.01
 """How long a batch should take: long against the 0.1 ms of a message there and back, short
 against what a reader notices, so that a batch costs neither throughput nor latency."""
 
-FIRST_BATCH = 8
-"""Calls in a job's first batches, before it is known how long a call takes."""
+FIRST_BATCH = 1
+"""Calls in a job's first batches, before it is known how long a call takes: a long call must not
+keep others waiting behind it while a worker is idle."""
 
 SHARE = 2
 """A batch takes at most 1/(SHARE x slots) of what waits, so batches shrink towards the tail."""
@@ -59,13 +60,14 @@ that are idle may be killed at once; then the executor is broken."""
 class _Job:
     """What waits of one job, and what its calls have cost so far."""
 
-    __slots__ = ("chunksize", "count", "mean", "queued", "waiting")
+    __slots__ = ("chunksize", "count", "mean", "most", "queued", "waiting")
 
     def __init__(self, chunksize: int | None) -> None:
         self.chunksize = chunksize
         self.waiting: deque[tuple[int, int]] = deque()
         self.count = 0  # how many calls wait
         self.mean: float | None = None  # seconds a call, the last batches weighing most
+        self.most = 0  # how many have waited at once, as long as there may be more
         self.queued = False  # whether it stands in the row of those whose turn will come
 
 
@@ -153,6 +155,7 @@ class Ledger:
         if job is None:
             job = self._jobs[event.job] = _Job(event.chunksize)
         self._put(event.job, event.start, event.stop)
+        job.most = max(job.count, job.most) if event.more else 0
         if self.broken:
             yield from self._drop(event.job, broken=True)
 
@@ -263,7 +266,7 @@ class Ledger:
         if job.chunksize is not None:
             size = job.chunksize
         else:
-            share = -(-job.count // (SHARE * self._slots))
+            share = -(-max(job.count, job.most) // (SHARE * self._slots))
             lasts = FIRST_BATCH if job.mean is None else int(TARGET_SECONDS / (job.mean + 1e-9))
             size = max(1, min(share, lasts))
         return size if self._largest is None else min(size, self._largest)

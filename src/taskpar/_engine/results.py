@@ -64,6 +64,7 @@ class Mapping:
         self._arrived = threading.Condition()
         self._home: dict[int, tuple[int, wire.Reply | BaseException | None]] = {}
         self._submitted = 0
+        self._more = False
         self._delivered = 0
         self._cut_off: TaskparError | None = None
         self._ahead = options.buffersize or (inf if source.whole else BUFFERSIZE)
@@ -145,11 +146,13 @@ class Mapping:
         self._submit()
 
     def _submit(self) -> None:
-        if self._submitted == self._source.stop:
+        more = not (self._source.exhausted or self._source.whole)
+        if self._submitted == self._source.stop and more == self._more:
             return
-        start, self._submitted = self._submitted, self._source.stop
+        start, self._submitted, self._more = self._submitted, self._source.stop, more
+        chunksize = self._options.chunksize
         try:
-            self._engine.submit(self._number, start, self._submitted, self._options.chunksize)
+            self._engine.submit(self._number, start, self._submitted, chunksize, more=more)
         except (ExecutorClosedError, InitializerError) as error:
             self._cut_off = error
             self._submitted = start
