@@ -9,13 +9,16 @@ import gc
 import itertools
 import threading
 import time
+import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from laws.oracle import outcome_of, outcomes
+from rig.waiting import eventually
 from taskpar import ExecutorClosedError, Task, record_of
 from taskpar._engine.backend import Backend, Parcel, Report, WorkerInfo
 from taskpar.executor import Executor
@@ -316,6 +319,46 @@ def submitted_calls_have_futures(subject: Subject) -> None:
     assert futures[-1].result(WITHIN) == 2
 
 
+def functions_may_carry_much(subject: Subject) -> None:
+    """What is bound to a function may be big, whether it is mapped or submitted."""
+    much = partial(tagged, bytes(1 << 20))
+    with subject.executor() as executor:
+        futures = [executor.submit(much, number) for number in range(6)]
+        assert list(executor.map(much, range(6))) == list(map(much, range(6)))
+        assert [future.result(WITHIN) for future in futures] == list(map(much, range(6)))
+
+
+class PickledSlowly:
+    """A function that counts how often it is pickled in this process, which takes a while."""
+
+    times = 0
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As a global function."""
+        type(self).times += 1
+        time.sleep(0.1)
+        return _tagged, ()
+
+    def __call__(self, *args: Any) -> Any:
+        """Not called: what arrives is the global function."""
+        raise NotImplementedError
+
+
+def _tagged() -> Callable[..., Any]:
+    return tagged
+
+
+def a_mapped_function_is_pickled_once(subject: Subject) -> None:
+    """Also when two threads need it at the same time: the caller's, and the one that hears."""
+    with subject.executor() as executor:
+        futures = [executor.submit(time.sleep, 0.05) for _ in range(executor.backend.slots - 1)]
+        PickledSlowly.times = 0
+        if not executor.backend.direct:
+            assert len(list(executor.map(PickledSlowly(), range(6), chunksize=1))) == 6
+            assert PickledSlowly.times == 1
+        assert [future.result(WITHIN) for future in futures] == [None] * len(futures)
+
+
 def many_threads_may_use_it_at_once(subject: Subject) -> None:
     """Each gets its own results; an error of one is nothing to the others."""
     count = subject.calls // 12
@@ -370,6 +413,18 @@ def results_may_be_collected_at_any_moment(subject: Subject) -> None:
                 del results, cycle
     finally:
         gc.set_threshold(*before)
+
+
+def results_that_nobody_will_read_are_let_go(subject: Subject) -> None:
+    """The calls run all the same; but then nothing holds their arguments and results any more."""
+    with subject.executor() as executor:
+        arguments = [Reading() for _ in range(4)]
+        alive = [weakref.ref(argument) for argument in arguments]
+        executor.map(type, arguments)
+        del arguments
+        assert executor.submit(abs, -1).result(WITHIN) == 1
+        if not executor.backend.inline:  # there they wait until the shutdown runs them
+            assert eventually(lambda: gc.collect() >= 0 and not any(ref() for ref in alive))
 
 
 def shutdown_waits_for_all_calls(subject: Subject) -> None:
@@ -456,10 +511,13 @@ CHECKS: tuple[Callable[[Subject], None], ...] = (
     unordered_results_are_a_permutation,
     results_are_in_order_though_calls_overtake_each_other,
     submitted_calls_have_futures,
+    functions_may_carry_much,
+    a_mapped_function_is_pickled_once,
     many_threads_may_use_it_at_once,
     several_maps_may_be_read_in_turn,
     closed_results_leave_the_executor_usable,
     results_may_be_collected_at_any_moment,
+    results_that_nobody_will_read_are_let_go,
     shutdown_waits_for_all_calls,
     shutdown_may_cancel_what_has_not_started,
     a_reader_hears_of_the_end_of_the_executor,

@@ -227,12 +227,18 @@ class Costly:
 
     def __reduce__(self) -> tuple[Any, ...]:
         type(self).packed += 1
-        return _put_together, (self.value, self.unpacked)
+        return _put_together, (type(self), self.value, self.unpacked)
 
 
-def _put_together(value: Any, unpacked: SharedCounter) -> Costly:
+class StableCostly(Costly):
+    """The same, and it says that nothing in it is ever written to."""
+
+    __taskpar_stable__ = True
+
+
+def _put_together(cls: type[Costly], value: Any, unpacked: SharedCounter) -> Costly:
     unpacked.add()
-    return Costly(value, unpacked)
+    return cls(value, unpacked)
 
 
 def with_costly(costly: Costly, number: int) -> Any:

@@ -9,8 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from laws.functions import Costly, append_and_copy, echo, partial_arguments, with_costly
+from laws.functions import (
+    Costly,
+    StableCostly,
+    append_and_copy,
+    echo,
+    partial_arguments,
+    with_costly,
+)
 from laws.strategies import CHUNKSIZES, longest, values
+from rig.executors import Bench, SharedExecutors
 from taskpar import Executor, Placeholder, SharedCounter, Task, call, partial
 
 arguments = st.lists(values, max_size=3)
@@ -116,6 +124,21 @@ def test_bound_arguments_are_packed_once_a_map_not_once_a_call(
     results = process_executor.map(bound, numbers, chunksize=chunksize)
     assert list(results) == [100 + number for number in numbers]
     assert Costly.packed <= 1
+
+
+@pytest.mark.parametrize("chunksize", CHUNKSIZES)
+@pytest.mark.parametrize("kind", ["pool", "queue"])
+def test_bound_arguments_that_never_change_are_unpacked_once_a_worker(
+    shared: SharedExecutors, kind: str, chunksize: int | None
+) -> None:
+    """Not once a call, nor once a chunk, nor again for the next map."""
+    bench = Bench(kind)
+    unpacked = SharedCounter()
+    bound = partial(with_costly, StableCostly(100, unpacked))
+    for _ in range(2):
+        results = shared.of(bench).map(bound, range(40), chunksize=chunksize)
+        assert list(results) == [100 + number for number in range(40)]
+    assert 1 <= unpacked.value <= bench.workers
 
 
 @pytest.mark.parametrize("chunksize", CHUNKSIZES)

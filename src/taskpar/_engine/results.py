@@ -130,8 +130,12 @@ class Mapping:
             or source.error is not None
             or self._cut_off is not None
             or self._engine.backend.inline
-            or source.stop >= self._delivered + self._ahead
+            or not self._is_low()
         )
+
+    def _is_low(self) -> bool:
+        """Tell whether so little has been read ahead that it is time to read on."""
+        return self._source.stop - self._delivered <= self._ahead / 2
 
     def _read(self) -> None:
         """Read on, in the caller's thread; half a buffer at a time, so that batches stay big."""
@@ -141,7 +145,7 @@ class Mapping:
         limit = self._delivered + self._ahead
         if self._engine.backend.inline and self._ahead is not inf:
             limit = self._delivered + 1
-        if self._cut_off is None and source.stop - self._delivered <= self._ahead / 2:
+        if self._cut_off is None and self._is_low():
             source.advance(limit)
         self._submit()
 
