@@ -77,6 +77,7 @@ class Engine:
         self._stopped = threading.Event()
         self._cause: BaseException | None = None
         self._abandoned = False
+        self._forgotten: deque[int] = deque()
         self._doing = threading.local()
 
     # ------------------------------------------------------------------------ for jobs
@@ -93,6 +94,7 @@ class Engine:
             self._check_open()
             number = next(self._numbers)
             self._jobs[number] = job
+        self._sweep()
         return number
 
     def _start(self) -> None:
@@ -140,15 +142,32 @@ class Engine:
             self._check_open()
             actions = self._ledger.handle(event)
         self._do(actions)
+        self._sweep()
 
     def want(self, number: int, index: int) -> None:
         """Run a call here, where the backend is inline and nobody has run it yet."""
         self._handle(events.Wanted(number, index))
 
     def forget(self, number: int) -> None:
-        """Let a job go: what waits of it is not run any more."""
-        self._handle(events.Closed(number))
-        self._jobs.pop(number, None)
+        """Let a job go: what waits of it is not run any more.
+
+        The garbage collector may call this anywhere, also where the lock is held: then the holder
+        does it.
+        """
+        self._forgotten.append(number)
+        self._sweep()
+
+    def _sweep(self) -> None:
+        """Close the jobs that were let go, unless the lock is held: its holder comes here too."""
+        while self._forgotten and self._lock.acquire(blocking=False):
+            try:
+                number = self._forgotten.popleft() if self._forgotten else None
+                actions = [] if number is None else self._ledger.handle(events.Closed(number))
+            finally:
+                self._lock.release()
+            if number is not None:
+                self._jobs.pop(number, None)
+            self._do(actions)
 
     # --------------------------------------------------------------------- for backends
     def part(self, ticket: int, reply: object) -> None:
@@ -177,6 +196,7 @@ class Engine:
         with self._lock:
             actions = self._ledger.handle(event)
         self._do(actions, reply, why)
+        self._sweep()
         if self._abandoned and not self._ledger.closing:
             self.shutdown(wait=False)
 
