@@ -6,6 +6,7 @@ import multiprocessing
 import random
 import threading
 from os import getpid
+from typing import Any
 
 import pytest
 from suite import CHECKS, Subject
@@ -49,13 +50,16 @@ class ReversedBackend:
 
     def _work(self) -> None:
         while batch := self._next():
-            ticket, calls = batch
-            self._report.done(ticket, run_in_thread(calls))
+            self._run(*batch)
+            del batch  # while the thread waits, it holds nothing
 
     def _next(self) -> tuple[int, Calls] | None:
         with self._news:
             self._news.wait_for(lambda: self._held or not self._open)
             return self._held.pop() if self._held else None
+
+    def _run(self, ticket: int, calls: Calls) -> None:
+        self._report.done(ticket, run_in_thread(calls))
 
     def stop(self) -> None:
         """Let the thread end."""
@@ -110,18 +114,16 @@ class PrefixBackend(ReversedBackend):
             self._held.append((ticket, parcel.content))
             self._news.notify()
 
-    def _work(self) -> None:
-        while batch := self._next():
-            ticket, content = batch
-            if self._random.random() < 0.3:
-                self._report.part(ticket, Reply(0, 0, 0.0, []))
-            if self._random.random() < self._deaths:
-                self._report.died(ticket, "it felt like it", None)
-            elif self.direct:
-                self._some_of(ticket, content)
-            else:
-                most = self._random.randrange(4)
-                self._report.done(ticket, run(content, most=most) if most else None)
+    def _run(self, ticket: int, content: Any) -> None:
+        if self._random.random() < 0.3:
+            self._report.part(ticket, Reply(0, 0, 0.0, []))
+        if self._random.random() < self._deaths:
+            self._report.died(ticket, "it felt like it", None)
+        elif self.direct:
+            self._some_of(ticket, content)
+        else:
+            most = self._random.randrange(4)
+            self._report.done(ticket, run(content, most=most) if most else None)
 
     def _some_of(self, ticket: int, calls: Calls) -> None:
         """Answer with some parts of a batch, and leave the rest."""

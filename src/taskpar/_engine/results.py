@@ -65,6 +65,8 @@ class Mapping:
         self._home: dict[int, tuple[int, wire.Reply | BaseException | None]] = {}
         self._submitted = 0
         self._more = False
+        self._settled = 0
+        self._unread = False
         self._delivered = 0
         self._cut_off: TaskparError | None = None
         self._ahead = options.buffersize or (inf if source.whole else BUFFERSIZE)
@@ -99,7 +101,19 @@ class Mapping:
     def _keep(self, start: int, stop: int, what: wire.Reply | BaseException | None) -> None:
         with self._arrived:
             self._home[start] = (stop, what)
+            self._settled += stop - start
             self._arrived.notify_all()
+            over = self._unread and self._settled >= self._submitted
+        if over:
+            self._engine.forget(self._number)
+
+    def leave(self) -> None:
+        """Know that nobody will read a result: the calls run, and then all is let go."""
+        with self._arrived:
+            self._unread = True
+            over = self._settled >= self._submitted
+        if over:
+            self._engine.forget(self._number)
 
     # ------------------------------------------------------------------- for the reader
     def next_block(self, deadline: float) -> list[Any]:
@@ -308,3 +322,5 @@ class Results(Iterator[R], Generic[R]):
         """Close, if reading had begun; calls of which nobody read a result run to the end."""
         if getattr(self, "_begun", False):
             self.close()
+        elif hasattr(self, "_closed") and not self._closed:
+            self._job.leave()
