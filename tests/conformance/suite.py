@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from laws.oracle import outcome_of, outcomes
@@ -318,6 +319,15 @@ def submitted_calls_have_futures(subject: Subject) -> None:
     assert futures[-1].result(WITHIN) == 2
 
 
+def functions_may_carry_much(subject: Subject) -> None:
+    """What is bound to a function may be big, whether it is mapped or submitted."""
+    much = partial(tagged, bytes(1 << 20))
+    with subject.executor() as executor:
+        futures = [executor.submit(much, number) for number in range(6)]
+        assert list(executor.map(much, range(6))) == list(map(much, range(6)))
+        assert [future.result(WITHIN) for future in futures] == list(map(much, range(6)))
+
+
 class PickledSlowly:
     """A function that counts how often it is pickled in this process, which takes a while."""
 
@@ -336,6 +346,17 @@ class PickledSlowly:
 
 def _tagged() -> Callable[..., Any]:
     return tagged
+
+
+def a_mapped_function_is_pickled_once(subject: Subject) -> None:
+    """Also when two threads need it at the same time: the caller's, and the one that hears."""
+    with subject.executor() as executor:
+        futures = [executor.submit(time.sleep, 0.05) for _ in range(executor.backend.slots - 1)]
+        PickledSlowly.times = 0
+        if not executor.backend.direct:
+            assert len(list(executor.map(PickledSlowly(), range(6), chunksize=1))) == 6
+            assert PickledSlowly.times == 1
+        assert [future.result(WITHIN) for future in futures] == [None] * len(futures)
 
 
 def many_threads_may_use_it_at_once(subject: Subject) -> None:
@@ -490,6 +511,8 @@ CHECKS: tuple[Callable[[Subject], None], ...] = (
     unordered_results_are_a_permutation,
     results_are_in_order_though_calls_overtake_each_other,
     submitted_calls_have_futures,
+    functions_may_carry_much,
+    a_mapped_function_is_pickled_once,
     many_threads_may_use_it_at_once,
     several_maps_may_be_read_in_turn,
     closed_results_leave_the_executor_usable,

@@ -93,13 +93,13 @@ class World:
         self.sound = True  # until a check fails
 
     # --------------------------------------------------------------------------- what happens
-    def submit(self, number: int, count: int, chunksize: int | None) -> None:
-        """Calls of a job are there."""
+    def submit(self, number: int, count: int, chunksize: int | None, *, more: bool) -> None:
+        """Calls of a job are there, and there may be more."""
         job = self.jobs.setdefault(number, SimulatedJob(chunksize))
         start, job.stop = job.stop, job.stop + count
         job.borders.add(job.stop)
         self.move(number, start, job.stop, WAITS)
-        self.tell(Submitted(number, start, job.stop, job.chunksize))
+        self.tell(Submitted(number, start, job.stop, job.chunksize, more))
 
     def report(self, ticket: int, count: int, *, last: bool) -> None:
         """A worker hands over a prefix, and maybe the rest unstarted."""
@@ -322,18 +322,18 @@ class Schedules(RuleBasedStateMachine):
 
     # ---------------------------------------------------------------------------------- rules
     @precondition(lambda self: not self.world.closing and len(self.world.jobs) < 5)
-    @rule(count=st.integers(1, 30), chunksize=sizes)
-    def a_new_job(self, count: int, chunksize: int | None) -> None:
+    @rule(count=st.integers(1, 30), chunksize=sizes, more=st.booleans())
+    def a_new_job(self, count: int, chunksize: int | None, more: bool) -> None:
         """A user calls ``map``."""
-        self.world.submit(len(self.world.jobs), count, chunksize)
+        self.world.submit(len(self.world.jobs), count, chunksize, more=more)
 
     @precondition(lambda self: not self.world.closing and self.world.jobs)
-    @rule(choice=choices, count=st.integers(1, 9))
-    def more_of_a_job(self, choice: int, count: int) -> None:
+    @rule(choice=choices, count=st.integers(0, 9), more=st.booleans())
+    def more_of_a_job(self, choice: int, count: int, more: bool) -> None:
         """A reader reads on."""
         number = self.some_job(choice)
         if not self.world.jobs[number].closed:
-            self.world.submit(number, count, None)
+            self.world.submit(number, count, None, more=more)
 
     @precondition(lambda self: self.world.out)
     @rule(choice=choices, count=st.integers(0, 9) | st.just(10**6), last=st.booleans())

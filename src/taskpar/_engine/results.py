@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from math import inf
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from taskpar._engine import wire
 from taskpar._engine.engine import Engine
@@ -61,6 +61,7 @@ class Mapping:
         self._ordered = ordered
         self._name = options.name or name_of(function)
         self._reference: Reference | BaseException | None = None
+        self._pickling = threading.RLock()
         self._arrived = threading.Condition()
         self._home: dict[int, tuple[int, wire.Reply | BaseException | None]] = {}
         self._submitted = 0
@@ -82,9 +83,10 @@ class Mapping:
 
     def reference(self, calls: wire.Calls) -> "Reference | BaseException":
         """Pickle the function, the first time."""
-        if self._reference is None:
-            self._reference = reference_to(self._function)
-        return self._reference
+        with self._pickling:
+            if self._reference is None:
+                self._reference = reference_to(self._function)
+            return self._reference
 
     def label(self, calls: wire.Calls) -> str:
         """Return the name of the task, where the items are tasks, else the function's."""
@@ -198,7 +200,9 @@ class Mapping:
 
     def _name_of(self, item: object) -> str:
         """Return the name of an item that is a task, else the function's."""
-        return item.name if isinstance(item, Task) and not self._options.name else self._name
+        if issubclass(type(item), Task) and not self._options.name:  # what __class__ says may raise
+            return cast("Task[object]", item).name
+        return self._name
 
     def _ended(self) -> Error:
         """Return the input's own error, or raise: all that was read is delivered."""

@@ -34,6 +34,8 @@ class Submissions:
         self._number: int | None = None
         self._next = 0
         self._calls: dict[int, _Call] = {}
+        self._references: dict[int, Reference | BaseException] = {}
+        """What a batch on its way refers to: a big function is in memory that lives as long."""
 
     def submit(
         self,
@@ -68,8 +70,9 @@ class Submissions:
         return wire.Calls(call.function, "call", [(call.args, call.kwargs)], start)
 
     def reference(self, calls: wire.Calls) -> "Reference | BaseException":
-        """Pickle the call's function."""
-        return reference_to(calls.function)
+        """Pickle the call's function, and keep what workers need of it until the call is home."""
+        reference = self._references[calls.start] = reference_to(calls.function)
+        return reference
 
     def label(self, calls: wire.Calls) -> str:
         """Return the call's name."""
@@ -78,6 +81,7 @@ class Submissions:
     def settle(self, start: int, stop: int, reply: wire.Reply) -> None:
         """Put the outcome into the future."""
         call = self._calls.pop(start, None)
+        self._references.pop(start, None)
         if call is None:
             return  # it was cancelled before it was sent
         (outcome,) = reply.outcomes(start)
@@ -93,6 +97,7 @@ class Submissions:
         """Cancel the futures, or tell them that no worker is left."""
         for index in range(start, stop):
             future = self._calls.pop(index).future
+            self._references.pop(index, None)
             if broken is None:
                 future.cancel()
             if _is_wanted(future):  # running still, as it had been sent, but it came back
