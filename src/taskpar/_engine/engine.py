@@ -261,10 +261,15 @@ class Engine:
         calls.whole = send.chunksize is not None
         try:
             content = calls if self.backend.direct else wire.pack(calls, job.reference(calls))
-        except KeyboardInterrupt:
-            self.done(send.ticket, None)  # it was not sent: it waits again
-            raise
-        self.backend.send(send.ticket, Parcel(content, job.label(calls)))
+            parcel = Parcel(content, job.label(calls))
+        except BaseException as error:  # a user's class can raise anything; a ticket must come back
+            count = send.stop - send.start
+            self.done(send.ticket, wire.Reply(0, count, 0.0, [Error(error)] * count))
+            main = threading.current_thread() is threading.main_thread()
+            if main and isinstance(error, KeyboardInterrupt):
+                raise  # Ctrl-C is the user's to see at once
+            return
+        self.backend.send(send.ticket, parcel)
 
     @property
     def closed(self) -> bool:

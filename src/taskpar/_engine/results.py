@@ -78,8 +78,12 @@ class Mapping:
 
     # ------------------------------------------------------------------- for the engine
     def calls(self, start: int, stop: int) -> wire.Calls | None:
-        """Return a batch."""
-        return wire.Calls(self._function, self._shape, self._source.items(start, stop), start)
+        """Return a batch; None when the results were closed in this very moment."""
+        try:
+            items = self._source.items(start, stop)
+        except LookupError:
+            return None
+        return wire.Calls(self._function, self._shape, items, start)
 
     def reference(self, calls: wire.Calls) -> "Reference | BaseException":
         """Pickle the function, the first time."""
@@ -191,7 +195,7 @@ class Mapping:
             for index, outcome in enumerate(outcomes, start):
                 if type(outcome) is Error:
                     name = self._name_of(self._source.items(index, index + 1)[0])
-                    attach(outcome.exception, Record(index, name, 1, what.pid))
+                    attach(outcome.exception, Record(index, name, 1, what.pid or None))
         else:
             reason = what or CancelledError("the executor was shut down before the call started")
             outcomes = [Error(reason)] * (stop - start)

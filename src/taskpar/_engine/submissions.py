@@ -85,7 +85,7 @@ class Submissions:
         if call is None:
             return  # it was cancelled before it was sent
         (outcome,) = reply.outcomes(start)
-        record = Record(start, call.name, 1, reply.pid)
+        record = Record(start, call.name, 1, reply.pid or None)
         attach(call.future, record)
         if type(outcome) is Error:
             attach(outcome.exception, record)

@@ -53,7 +53,7 @@ class QueueBackend:
         self._worker_class = worker_class
         self._startup = wire.pack_startup(initializer, initargs)
         self._most = most
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # the garbage collector may come here anywhere
         self._links: set[Link] = set()
         self._idle: list[Link] = []
         self._places = list(reversed(range(slots)))

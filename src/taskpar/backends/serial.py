@@ -33,7 +33,7 @@ class SerialBackend:
         try:
             if self._initializer is not None:
                 self._initializer(*self._initargs)
-        except Exception as error:  # noqa: BLE001  # it is why nothing can run
+        except BaseException as error:  # noqa: BLE001  # also SystemExit: it is why nothing runs
             report.broken(error)
 
     def send(self, ticket: int, parcel: Parcel) -> None:
