@@ -4,7 +4,7 @@ import concurrent.futures
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from taskpar._model.checks import check_callable, positive_int, positive_or_none
+from taskpar._model.checks import check_callable, positive_or_none
 from taskpar._system.cpus import available_cpus
 from taskpar.executor import Executor
 
@@ -38,8 +38,11 @@ def __getattr__(name: str) -> object:
 def _count(max_workers: int | None) -> int:
     if max_workers is None:
         return available_cpus()
-    positive_or_none("max_workers", max_workers)  # for its message, which knows of None
-    return positive_int("max_workers", max_workers)
+    try:
+        return positive_or_none("max_workers", max_workers) or 1
+    except ValueError as error:  # in the words of the standard library
+        allowed = "must be greater than 0, or None"
+        raise ValueError(f"max_workers {allowed}, not {max_workers}") from error
 
 
 def _checked(initializer: Initializer | None) -> Initializer | None:

@@ -101,6 +101,8 @@ class Engine:
         with self._starting:
             if self._started or self._ledger.closing:
                 return
+            if not threading.main_thread().is_alive():
+                raise ExecutorClosedError("cannot schedule new futures after interpreter shutdown")
             self.backend.start(self)
             self._started = True
             if not self.backend.inline:
@@ -113,7 +115,7 @@ class Engine:
                 "make another one here"
             )
         if self._ledger.closing:
-            raise ExecutorClosedError("cannot schedule new calls: the executor was shut down")
+            raise ExecutorClosedError("cannot schedule new futures: the executor was shut down")
         if self._ledger.broken:
             raise self._broken()
 

@@ -62,7 +62,10 @@ class Mapping:
         self._name = options.name or name_of(function)
         self._reference: Reference | BaseException | None = None
         self._pickling = threading.RLock()
-        self._arrived = threading.Condition()
+        self._mutex = (
+            threading.RLock()
+        )  # entered in C, so that Ctrl-C cannot leave it held
+        self._arrived = threading.Condition(self._mutex)
         self._home: dict[int, tuple[int, wire.Reply | BaseException | None]] = {}
         self._submitted = 0
         self._more = False
@@ -105,7 +108,7 @@ class Mapping:
         self._keep(start, stop, broken)
 
     def _keep(self, start: int, stop: int, what: wire.Reply | BaseException | None) -> None:
-        with self._arrived:
+        with self._mutex:
             self._home[start] = (stop, what)
             self._settled += stop - start
             self._arrived.notify_all()
@@ -115,7 +118,7 @@ class Mapping:
 
     def leave(self) -> None:
         """Know that nobody will read a result: the calls run, and then all is let go."""
-        with self._arrived:
+        with self._mutex:
             self._unread = True
             over = self._settled >= self._submitted
         if over:
@@ -182,7 +185,7 @@ class Mapping:
             self._submitted = start
 
     def _take(self) -> tuple[int, int, wire.Reply | BaseException | None] | None:
-        with self._arrived:
+        with self._mutex:
             start = self._delivered if self._ordered else next(iter(self._home), -1)
             found = self._home.pop(start, None)
         return None if found is None else (start, *found)
@@ -225,7 +228,7 @@ class Mapping:
             self._engine.want(self._number, self._delivered)
             if self._delivered in self._home:
                 return
-        with self._arrived:
+        with self._mutex:
             come = self._delivered in self._home if self._ordered else bool(self._home)
             if come or self._closed:
                 return
@@ -236,7 +239,7 @@ class Mapping:
 
     def close(self, *, source: bool) -> None:
         """Let the job go: run no more of it, and close the input, if that is wanted."""
-        with self._arrived:
+        with self._mutex:
             self._closed = True
             self._arrived.notify_all()
         self._engine.forget(self._number)

@@ -12,6 +12,7 @@ of length, then the message). Elsewhere, or with ``TASKPAR_NO_NONBLOCK`` set, th
 
 import os
 import struct
+from contextlib import suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 
@@ -99,10 +100,10 @@ class ParentEnd:
         for part in (_LENGTH.pack(len(message)), message):
             view = memoryview(part)
             while view:
-                try:
+                with suppress(BlockingIOError):
                     view = view[os.write(self._writer.fileno(), view[:_PIPE_BYTES]) :]
-                except BlockingIOError:
-                    _wait_writable(self._writer.fileno(), sentinel)
+                    continue
+                _wait_writable(self._writer.fileno(), sentinel)
 
     def messages(self) -> list[bytes | memoryview]:
         """Return the messages that have arrived whole, without waiting.

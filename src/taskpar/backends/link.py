@@ -75,6 +75,9 @@ class Link:
                 self.channel.write(message, self.process.sentinel)
             except OSError:
                 return
+            except BaseException:  # Ctrl-C within a frame: nobody can read on behind it
+                self.process.kill()
+                raise
 
     def messages(self) -> list[bytes | memoryview]:
         """Return what has arrived."""
