@@ -62,9 +62,7 @@ class Mapping:
         self._name = options.name or name_of(function)
         self._reference: Reference | BaseException | None = None
         self._pickling = threading.RLock()
-        self._mutex = (
-            threading.RLock()
-        )  # entered in C, so that Ctrl-C cannot leave it held
+        self._mutex = threading.RLock()  # entered in C, so that Ctrl-C cannot leave it held
         self._arrived = threading.Condition(self._mutex)
         self._home: dict[int, tuple[int, wire.Reply | BaseException | None]] = {}
         self._submitted = 0
