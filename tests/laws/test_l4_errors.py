@@ -125,6 +125,36 @@ def interrupt(really: bool) -> str:
     return "not interrupted"
 
 
+def test_ctrl_c_while_a_result_is_unpacked_loses_no_result(executor: Executor) -> None:
+    """It interrupts the reader, who asks again and finds everything still there."""
+    interruptions.clear()
+    with closing(executor.map(Startling, range(3))) as results:
+        values = []
+        while len(values) < 3:
+            try:
+                values.append(next(results))
+            except KeyboardInterrupt:
+                assert len(interruptions) == 1
+        assert [value.number for value in values] == [0, 1, 2]
+        assert outcome_of(lambda: next(results)) == ("end", ())
+
+
+interruptions: list[int] = []
+
+
+class Startling:
+    """A value at whose first unpickling the user presses Ctrl-C."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        if not interruptions:
+            interruptions.append(self.number)
+            raise KeyboardInterrupt
+
+
 class Odd:
     """A value that cannot be packed."""
 

@@ -135,7 +135,7 @@ class Mapping:
             if self._closed:
                 raise StopIteration
             self._read()
-            found = self._take()
+            found = self._next_home()
             if found is not None:
                 return self._opened(*found)
             if self._submitted == self._delivered:
@@ -182,15 +182,17 @@ class Mapping:
             self._cut_off = error
             self._submitted = start
 
-    def _take(self) -> tuple[int, int, wire.Reply | BaseException | None] | None:
+    def _next_home(self) -> tuple[int, int, wire.Reply | BaseException | None] | None:
         with self._mutex:
             start = self._delivered if self._ordered else next(iter(self._home), -1)
-            found = self._home.pop(start, None)
+            found = self._home.get(start)
         return None if found is None else (start, *found)
 
     def _opened(self, start: int, stop: int, what: wire.Reply | BaseException | None) -> list[Any]:
-        """Turn what came home into outcomes, and let go of the arguments."""
-        self._delivered += stop - start
+        """Turn what came home into outcomes, and let go of the arguments.
+
+        Only what has been opened is taken: Ctrl-C while it is unpickled loses nothing.
+        """
         if isinstance(what, wire.Reply):
             outcomes = what.outcomes(start)
             for index, outcome in enumerate(outcomes, start):
@@ -200,6 +202,9 @@ class Mapping:
         else:
             reason = what or CancelledError("the executor was shut down before the call started")
             outcomes = [Error(reason)] * (stop - start)
+        with self._mutex:
+            self._home.pop(start, None)
+        self._delivered += stop - start
         self._source.forget(start, stop)
         return outcomes
 

@@ -2,8 +2,8 @@
 
 Under spawn and forkserver, multiprocessing lets every new process import the script that the
 caller runs, so scripts need a guard, or start processes without end. Our functions and classes of
-``__main__`` travel by value, so that import is not needed; it is avoided by hiding, while a process
-is being started, what tells where ``__main__`` comes from.
+``__main__`` travel by value, so that import is not needed; it is avoided by leaving out, of what a
+new process is told, where ``__main__`` comes from.
 """
 
 import os
@@ -26,7 +26,7 @@ _starting = threading.Lock()
 none while a child is asked for its exit code: multiprocessing asks all of them at every start, and
 two threads that ask at once take the answer from each other."""
 
-_HIDDEN = ("__file__", "__spec__")
+_MAIN = ("init_main_from_name", "init_main_from_path")
 
 
 def _after_fork() -> None:
@@ -63,19 +63,25 @@ def _warm_forkserver(modules: tuple[str, ...]) -> None:
 
 @contextmanager
 def _main_hidden() -> Generator[None]:
-    """Hide where ``__main__`` comes from while the block starts a process."""
-    main = sys.modules["__main__"]
-    before = {name: getattr(main, name) for name in _HIDDEN if hasattr(main, name)}
-    for name in _HIDDEN:
-        setattr(main, name, None)
+    """Let the processes that this thread starts in the block know nothing of ``__main__``."""
+    from multiprocessing import spawn
+
+    ask, ours = spawn.get_preparation_data, threading.get_ident()
+
+    def without_main(name: str) -> dict[str, Any]:
+        data = ask(name)
+        if threading.get_ident() == ours:  # other threads may start processes of other libraries
+            for where in _MAIN:
+                data.pop(where, None)
+        return data
+
+    # A debugger clears it away; None is what it is in any script.
+    vars(sys.modules["__main__"]).setdefault("__spec__", None)
+    spawn.get_preparation_data = without_main
     try:
         yield
     finally:
-        for name in _HIDDEN:
-            if name in before:
-                setattr(main, name, before[name])
-            else:
-                delattr(main, name)
+        spawn.get_preparation_data = ask
 
 
 class _Mainless(BaseProcess):
