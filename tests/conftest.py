@@ -1,6 +1,7 @@
 """Hypothesis profiles, executors for tests, and the watch that fails whoever leaves something."""
 
 import os
+import signal
 import tempfile
 from collections.abc import Generator, Iterator
 from multiprocessing.util import get_temp_dir
@@ -23,6 +24,9 @@ settings.register_profile(
 )
 settings.register_profile("thorough", settings.get_profile("quick"), max_examples=150)
 settings.load_profile(PROFILE)
+
+# What a shell starts in the background ignores Ctrl-C, and so would the programs of the tests.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
