@@ -147,13 +147,9 @@ def name_semaphores() -> None:
 
 
 def shared_memory_names(semaphores: str = SEMAPHORES) -> frozenset[str]:
-    """Name all shared memory of this machine; of the semaphores, those that begin like this."""
+    """Name shared memory of ours on this machine; semaphores are ours that begin like this."""
     names = os.listdir(_SHM) if _SHM.exists() else []
-    return frozenset(
-        name
-        for name in names
-        if not name.startswith("sem.") or name.startswith(f"sem.{semaphores}")
-    )
+    return frozenset(name for name in names if name.startswith((f"sem.{semaphores}", "taskpar")))
 
 
 def _shared_memory() -> Iterator[Resource]:
