@@ -4,6 +4,7 @@
 PYTHON ?= python3
 VENV := .venv# the package, its tests, linters and docs
 PLAIN := .venv-plain# the package alone, as a user installs it
+PEERS := .venv-peers# the package beside other libraries that run functions in parallel
 
 # An environment belongs to one interpreter in one place, and an installation to one version and
 # one pyproject.toml. The names of the stamps tell the first two; make compares dates for the last.
@@ -13,7 +14,7 @@ RELEASE := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' src/taskpar/__init__.
 INSTALLED := .installed-$(RELEASE)
 PIP := bin/python -m pip --disable-pip-version-check install --quiet --editable
 
-.PHONY: help demo test lint test-all docs clean
+.PHONY: help demo test lint test-all docs faults-table chaos clean
 .NOTPARALLEL: # two installations into one environment would trip over each other
 
 help:
@@ -22,6 +23,8 @@ help:
 	@echo "make lint      ruff, mypy, pyright"
 	@echo "make test-all  all tests, the long ones too, and the docs"
 	@echo "make docs      the docs, into site/"
+	@echo "make faults-table  which of eight calls survive a fault, here and with other libraries"
+	@echo "make chaos     random maps under random faults, for ten minutes"
 	@echo "make clean     remove what was made"
 
 demo: $(PLAIN)/$(INSTALLED)
@@ -43,10 +46,16 @@ test-all: $(VENV)/$(INSTALLED)-test docs
 docs: $(VENV)/$(INSTALLED)-docs
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet
 
-clean:
-	rm -rf $(VENV) $(PLAIN) dist site .hypothesis .mypy_cache .pytest_cache .ruff_cache
+faults-table: $(PEERS)/$(INSTALLED)
+	$(PEERS)/bin/python benchmarks/faults_table.py $(ARGS)
 
-$(VENV)/.python-$(KEY) $(PLAIN)/.python-$(KEY): %/.python-$(KEY):
+chaos: $(VENV)/$(INSTALLED)-test
+	cd benchmarks && ../$(VENV)/bin/python -m chaos $(ARGS)
+
+clean:
+	rm -rf $(VENV) $(PLAIN) $(PEERS) dist site .hypothesis .mypy_cache .pytest_cache .ruff_cache
+
+$(VENV)/.python-$(KEY) $(PLAIN)/.python-$(KEY) $(PEERS)/.python-$(KEY): %/.python-$(KEY):
 	@command -v $(PYTHON) >/dev/null || { \
 	    echo "There is no '$(PYTHON)' here. Name a Python 3.11+: make PYTHON=/path/to/python" >&2; exit 1; }
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'taskpar needs Python 3.11 or \
@@ -56,6 +65,10 @@ $(VENV)/.python-$(KEY) $(PLAIN)/.python-$(KEY): %/.python-$(KEY):
 
 $(PLAIN)/$(INSTALLED): pyproject.toml $(PLAIN)/.python-$(KEY)
 	$(PLAIN)/$(PIP) .
+	@touch $@
+
+$(PEERS)/$(INSTALLED): pyproject.toml $(PEERS)/.python-$(KEY)
+	$(PEERS)/$(PIP) ".[peers]"
 	@touch $@
 
 $(VENV)/$(INSTALLED)-test $(VENV)/$(INSTALLED)-lint $(VENV)/$(INSTALLED)-docs: \

@@ -7,15 +7,18 @@ from taskpar._engine.results import Results
 from taskpar._model.options import Options
 from taskpar._model.outcome import Record, record_of
 from taskpar._model.partial import Placeholder, partial
+from taskpar._model.retrying import backoff
 from taskpar._model.task import Task, call
 from taskpar._system.cpus import available_cpus
 from taskpar.ambient import use
 from taskpar.errors import (
+    CapabilityError,
     CrossingError,
     DescribedError,
     ExecutorClosedError,
     InitializerError,
     TaskparError,
+    TaskTimeoutError,
     WorkerDiedError,
 )
 from taskpar.executor import Executor
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "CapabilityError",
     "CrossingError",
     "DescribedError",
     "Executor",
@@ -51,12 +55,14 @@ __all__ = [
     "SerialExecutor",
     "SharedCounter",
     "Task",
+    "TaskTimeoutError",
     "TaskparError",
     "ThreadExecutor",
     "Worker",
     "WorkerDiedError",
     "WorkerInfo",
     "available_cpus",
+    "backoff",
     "call",
     "current_worker",
     "parallel",

@@ -6,11 +6,13 @@
     ├── ExecutorClosedError (RuntimeError)     the executor was shut down
     ├── InitializerError (BrokenExecutor)      no worker could be made ready
     ├── WorkerDiedError (BrokenExecutor)       the worker died while it ran the call
+    ├── TaskTimeoutError (TimeoutError)        the call ran longer than its time limit
+    ├── CapabilityError (NotImplementedError)  the executor cannot do what an option asks for
     ├── CrossingError (pickle.PicklingError)   a function, argument or result cannot be pickled
     └── DescribedError                         stands for an exception that cannot cross
 
 What a *task* raises stays what it is: these are for what happens around it. All of them can be
-pickled, and each carries the index of its call where it belongs to one.
+pickled, and each carries what is known of its call where it belongs to one.
 """
 
 from concurrent.futures import BrokenExecutor
@@ -25,6 +27,15 @@ class TaskparError(Exception):
         index: The position of the call in its ``map``, ``starmap`` or ``run``; None where the
             error belongs to no single call.
     """
+
+    name: str | None = None
+    """The name of the task; None where the error belongs to no single call."""
+    input: str | None = None
+    """The call as text, its arguments cut off where they are long."""
+    attempt: int | None = None
+    """Which try of the call it was."""
+    pid: int | None = None
+    """The process that the call ran in."""
 
     def __init__(self, message: str = "", index: int | None = None) -> None:
         super().__init__(message, index)
@@ -48,6 +59,26 @@ class InitializerError(TaskparError, BrokenExecutor):
 
 class WorkerDiedError(TaskparError, BrokenExecutor):
     """The worker died while it ran this call; all other calls go on."""
+
+    exitcode: int | None = None
+    """How its process ended: what it exited with; negative: the signal that killed it."""
+    signal: str | None = None
+    """The name of that signal; None where it was none."""
+    seconds: float | None = None
+    """How long the call had been running; None where that is not known."""
+    peak_memory: int | None = None
+    """The most resident memory of the worker, in bytes, as far as it is known."""
+
+
+class TaskTimeoutError(TaskparError, TimeoutError):
+    """The call ran longer than its time limit, and was stopped; all other calls go on."""
+
+    seconds: float | None = None
+    """How long it had been running."""
+
+
+class CapabilityError(TaskparError, NotImplementedError):
+    """The executor cannot do what an option asks for; the message says which executors can."""
 
 
 class CrossingError(TaskparError, PicklingError):

@@ -7,13 +7,16 @@ import concurrent.futures
 import weakref
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
+from itertools import count
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, TypeVarTuple, cast, overload
 
 from taskpar._engine.backend import Backend, WorkerInfo
 from taskpar._engine.engine import Engine
-from taskpar._engine.results import Mapping, Results
+from taskpar._engine.mapping import Mapping
+from taskpar._engine.results import Results
 from taskpar._engine.source import source_of
 from taskpar._engine.submissions import Submissions
+from taskpar._engine.treatment import check_capable
 from taskpar._engine.wire import Shape
 from taskpar._model.checks import check_callable, check_iterable, seconds_or_none
 from taskpar._model.options import Options
@@ -39,8 +42,18 @@ class _Core:
 
     def __init__(self, backend: Backend) -> None:
         self.engine = Engine(backend)
-        self.submissions = Submissions(self.engine)
+        self._numbers = count()
+        self._submissions: dict[Options, Submissions] = {}
         weakref.finalize(self, self.engine.abandon).atexit = False
+
+    def submissions(self, options: Options) -> Submissions:
+        """Return the job of the submits with these options."""
+        options = options.updated(name=None, chunksize=None, buffersize=None)
+        made = self._submissions.get(options)
+        if made is None:  # two threads at once may make two: the one that is kept is used by both
+            made = Submissions(self.engine, options, self._numbers)
+            made = self._submissions.setdefault(options, made)
+        return made
 
 
 class Executor(concurrent.futures.Executor):
@@ -58,6 +71,7 @@ class Executor(concurrent.futures.Executor):
     def __init__(self, backend: Backend) -> None:
         self._core = _Core(backend)
         self._options = Options()
+        self._submitting: Submissions | None = None
 
     def options(self, **changes: "Unpack[OptionWords]") -> "Self":
         """Return a view of the same workers with other options.
@@ -65,19 +79,22 @@ class Executor(concurrent.futures.Executor):
         **Law**: a view does what the executor does, with the options as the default of each call.
 
         Args:
-            **changes: ``name`` (of tasks), ``chunksize`` (calls sent together), ``buffersize``
-                (calls read ahead); None takes an option back.
+            **changes: What `Options` takes: ``time_limit``, ``retries``, ``on_error``, ``name``
+                and others; None takes an option back.
 
         Returns:
             An executor of the same class; shutting either of the two down shuts both down.
 
         Raises:
             TypeError: There is no such option, or its value is not what is allowed.
-            ValueError: A size is less than 1.
+            ValueError: A number is too small, or a word is none of those allowed.
+            CapabilityError: Workers of this kind cannot do that.
         """
         view = object.__new__(type(self))
         view._core = self._core
         view._options = self._options.updated(**changes)
+        view._submitting = None
+        check_capable(view._options, self._core.engine.backend, type(self).__name__)
         return view
 
     # ------------------------------------------------------------------------------- one call
@@ -95,7 +112,15 @@ class Executor(concurrent.futures.Executor):
         """
         check_callable("fn", fn)
         name = self._options.name or (fn.name if isinstance(fn, Task) else name_of(fn))
-        return self._core.submissions.submit(fn, args, kwargs, name)
+        return self._submissions().submit(fn, args, kwargs, name)
+
+    def _submissions(self) -> Submissions:
+        """Find the job for submits; the same one each time, unless the options were changed."""
+        if self._submitting is None:
+            if self._options.on_error == "skip":
+                raise ValueError("on_error='skip' is for many calls: a future cannot be left out")
+            self._submitting = self._core.submissions(self._options)
+        return self._submitting
 
     # ----------------------------------------------------------------------------- many calls
     @overload
@@ -268,7 +293,7 @@ class Executor(concurrent.futures.Executor):
         if len(iterables) > 1:
             shape = "star"
         job = Mapping(self._core.engine, fn, shape, source, options, ordered=ordered)
-        return Results(job, self, timeout)
+        return Results(job, self, timeout, options.on_error or "raise")
 
     # -------------------------------------------------------------------------------- the end
     @property
@@ -287,6 +312,15 @@ class Executor(concurrent.futures.Executor):
             cancel_futures: Whether to cancel the calls that have not been started.
         """
         self._core.engine.shutdown(wait, cancel_futures=cancel_futures)
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        """Shut down: wait for all calls, or after an exception only for those that run.
+
+        What ends the program, as Ctrl-C or SystemExit do, is not kept waiting: calls that run are
+        stopped where that is possible.
+        """
+        kill = kind is not None and not issubclass(kind, Exception)
+        self._core.engine.shutdown(wait=True, cancel_futures=kind is not None, kill=kill)
 
     def workers(self) -> tuple[WorkerInfo, ...]:
         """Tell which workers there are now: their names, process ids, and whether they live."""

@@ -4,8 +4,9 @@ import concurrent.futures
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from taskpar._model.checks import check_callable, positive_or_none
+from taskpar._model.checks import check_callable, positive_int, positive_or_none
 from taskpar._system.cpus import available_cpus
+from taskpar.errors import CapabilityError
 from taskpar.executor import Executor
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ __all__ = [
 ]
 
 Initializer = Callable[..., object]
+MemoryLimit = int | tuple[int, int] | None
 
 
 def __getattr__(name: str) -> object:
@@ -82,6 +84,33 @@ def _context(mp_context: "str | BaseContext | None") -> "BaseContext":
     if mp_context not in methods:
         raise ValueError(f"{allowed}, not {mp_context!r}")
     return multiprocessing.get_context(mp_context)
+
+
+def _startup(initializer: Initializer | None, initargs: tuple[Any, ...]) -> bytes | None:
+    """Return the initializer as workers get it.
+
+    Raises:
+        TypeError: It cannot be called.
+        Exception: It cannot be pickled.
+    """
+    from taskpar._engine.wire import pack_startup
+
+    return pack_startup(_checked(initializer), initargs)
+
+
+def _memory(limit: MemoryLimit) -> tuple[int, int]:
+    """Return the bytes above which a worker is replaced, and killed; 0: never."""
+    name = "max_memory_per_child"
+    if limit is None:
+        return 0, 0
+    if not isinstance(limit, tuple):
+        return positive_int(name, limit), 0
+    if len(limit) != 2:
+        raise ValueError(f"{name} must be a number of bytes, two of them, or None, not {limit!r}")
+    soft, hard = (positive_int(f"{name}[{place}]", each) for place, each in enumerate(limit))
+    if hard < soft:
+        raise ValueError(f"{name} must be a pair of which the second is no less, not {limit!r}")
+    return soft, hard
 
 
 class SerialExecutor(Executor):
@@ -151,6 +180,7 @@ class ProcessExecutor(Executor):
         initializer: Called in each process before its call.
         initargs: Its arguments.
         max_tasks_per_child: 1, if anything: a process runs one call.
+        max_memory_per_child: As for `QueueExecutor`; only the second of a pair makes a difference.
         worker_class: The `Worker` to start; None: `Worker` itself.
     """
 
@@ -162,16 +192,20 @@ class ProcessExecutor(Executor):
         initargs: tuple[Any, ...] = (),
         *,
         max_tasks_per_child: int | None = None,
+        max_memory_per_child: MemoryLimit = None,
         worker_class: "type[Worker] | None" = None,
     ) -> None:
+        from taskpar.backends.link import Hiring
         from taskpar.backends.process import ProcessBackend
 
         if _most(max_tasks_per_child) > 1:
             wrong = f"not {max_tasks_per_child}: a process of ProcessExecutor runs one call"
             raise ValueError(f"max_tasks_per_child must be 1 or None, {wrong}")
-        cls = _worker_class(worker_class)
-        slots, context = _count(max_workers), _context(mp_context)
-        super().__init__(ProcessBackend(slots, context, cls, _checked(initializer), initargs, 1))
+        startup = _startup(initializer, initargs)
+        memory, hard = _memory(max_memory_per_child)
+        context, cls = _context(mp_context), _worker_class(worker_class)
+        hiring = Hiring(context, cls, startup, 1, memory, _count(max_workers))
+        super().__init__(ProcessBackend(hiring, hard))
 
 
 class PoolExecutor(Executor):
@@ -183,6 +217,10 @@ class PoolExecutor(Executor):
         initializer: Called in each process before its first call.
         initargs: Its arguments.
         max_tasks_per_child: Calls after which a process is replaced; None: never.
+        max_memory_per_child: None, as a pool cannot do that.
+
+    Raises:
+        CapabilityError: ``max_memory_per_child`` is given.
     """
 
     def __init__(
@@ -193,8 +231,15 @@ class PoolExecutor(Executor):
         initargs: tuple[Any, ...] = (),
         *,
         max_tasks_per_child: int | None = None,
+        max_memory_per_child: None = None,
     ) -> None:
         from taskpar.backends.pool import PoolBackend
+
+        if max_memory_per_child is not None:
+            raise CapabilityError(
+                "max_memory_per_child needs workers that tell how big they are: use "
+                "QueueExecutor or ProcessExecutor"
+            )
 
         slots, context = _count(max_workers), _context(mp_context)
         most = _most(max_tasks_per_child)
@@ -210,6 +255,9 @@ class QueueExecutor(Executor):
         initializer: Called in each process before its first call.
         initargs: Its arguments.
         max_tasks_per_child: Calls after which a process is replaced; None: never.
+        max_memory_per_child: Bytes of resident memory above which a process is replaced between
+            two calls; a pair: the second is what it is killed above, within a call, which then
+            raises `WorkerDiedError`. None: no bound.
         worker_class: The `Worker` to start; None: `Worker` itself.
     """
 
@@ -221,10 +269,14 @@ class QueueExecutor(Executor):
         initargs: tuple[Any, ...] = (),
         *,
         max_tasks_per_child: int | None = None,
+        max_memory_per_child: MemoryLimit = None,
         worker_class: "type[Worker] | None" = None,
     ) -> None:
+        from taskpar.backends.link import Hiring
         from taskpar.backends.queue import QueueBackend
 
-        cls, most = _worker_class(worker_class), _most(max_tasks_per_child)
-        slots, context = _count(max_workers), _context(mp_context)
-        super().__init__(QueueBackend(slots, context, cls, _checked(initializer), initargs, most))
+        startup, most = _startup(initializer, initargs), _most(max_tasks_per_child)
+        memory, hard = _memory(max_memory_per_child)
+        context, cls = _context(mp_context), _worker_class(worker_class)
+        hiring = Hiring(context, cls, startup, most, memory, _count(max_workers))
+        super().__init__(QueueBackend(hiring, hard))

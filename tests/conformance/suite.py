@@ -1,8 +1,9 @@
 """What every backend must do: checks to be run on any of them.
 
-A backend passes when each of `CHECKS` returns, given a `Subject` that makes it anew. The checks
-compare with the builtins, through an `Executor` as a user would, while `Watched` looks at the
-contract between the engine and the backend (`taskpar._engine.backend`).
+A backend passes when each of `CHECKS`, and of those in `suite_options`, returns, given a `Subject`
+that makes it anew. The checks compare with the builtins, through an `Executor` as a user would,
+while `Watched` looks at the contract between the engine and the backend
+(`taskpar._engine.backend`).
 """
 
 import gc
@@ -10,136 +11,23 @@ import itertools
 import threading
 import time
 import weakref
-from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from watched import WITHIN, Subject, raised
+
 from laws.oracle import outcome_of, outcomes
 from rig.waiting import eventually
-from taskpar import ExecutorClosedError, Task, record_of
-from taskpar._engine.backend import Backend, Parcel, Report, WorkerInfo
-from taskpar.executor import Executor
-
-WITHIN = 30.0  # seconds: a bound, not a measure
-
-
-class Watched:
-    """A backend as it is, with an eye on the contract: `broken_rules` says what went wrong."""
-
-    def __init__(self, backend: Backend) -> None:
-        self._backend = backend
-        self.slots = backend.slots
-        self.inline = backend.inline
-        self.direct = backend.direct
-        self.largest_batch = backend.largest_batch
-        self.broken_rules: list[str] = []
-        self._lock = threading.Lock()
-        self._calls: Counter[str] = Counter()
-        self._out: set[int] = set()
-
-    def _rule(self, kept: bool, text: str) -> None:
-        if not kept:
-            self.broken_rules.append(text)
-
-    # ------------------------------------------------------------------ what the engine calls
-    def start(self, report: Report) -> None:
-        """Start it once, with ourselves between it and the engine."""
-        self._calls["start"] += 1
-        self._rule(self._calls["start"] == 1, "started twice")
-        self._report = report
-        self._backend.start(self)
-
-    def send(self, ticket: int, parcel: Parcel) -> None:
-        """Count what is out."""
-        with self._lock:
-            self._rule(self._calls["start"] == 1, "sent before the start")
-            self._rule(not self._calls["stop"], "sent after the stop")
-            self._rule(ticket not in self._out, f"ticket {ticket} was sent twice")
-            self._out.add(ticket)
-            free = self.inline or len(self._out) <= self.slots
-            self._rule(free, "more is out than there are slots")
-        self._backend.send(ticket, parcel)
-        if self.inline:
-            self._rule(ticket not in self._out, "an inline backend answers within send")
-
-    def stop(self) -> None:
-        """Stop it once, when nothing is out."""
-        with self._lock:
-            self._calls["stop"] += 1
-            self._rule(self._calls["stop"] == 1, "stopped twice")
-            self._rule(not self._out, "stopped while something is out")
-        self._backend.stop()
-
-    def join(self) -> None:
-        """Wait for it after the stop."""
-        self._rule(self._calls["stop"] == 1, "waited for before it was stopped")
-        self._backend.join()
-
-    def workers(self) -> tuple[WorkerInfo, ...]:
-        """Tell who is there."""
-        return self._backend.workers()
-
-    # ----------------------------------------------------------------- what the backend calls
-    def part(self, ticket: int, reply: object) -> None:
-        """Pass a part on."""
-        self._rule(ticket in self._out, f"a part of ticket {ticket}, which is not out")
-        self._report.part(ticket, reply)
-
-    def done(self, ticket: int, reply: object) -> None:
-        """Pass an answer on."""
-        self._answered(ticket)
-        self._report.done(ticket, reply)
-
-    def died(self, ticket: int, why: str, position: int | None) -> None:
-        """Pass a death on."""
-        self._answered(ticket)
-        self._report.died(ticket, why, position)
-
-    def broken(self, cause: BaseException | None) -> None:
-        """Pass it on."""
-        self._report.broken(cause)
-
-    def _answered(self, ticket: int) -> None:
-        with self._lock:
-            self._rule(ticket in self._out, f"ticket {ticket} was answered, but is not out")
-            self._out.discard(ticket)
-
-
-@dataclass(frozen=True)
-class Subject:
-    """A backend to be checked.
-
-    Args:
-        name: What it is called.
-        make_backend: Makes a new one.
-        calls: How many calls a check may make, as some backends start a process for each.
-    """
-
-    name: str
-    make_backend: Callable[[], Backend]
-    calls: int = 300
-
-    def executor(self) -> "Checked":
-        """A new executor on a new backend."""
-        return Checked(Watched(self.make_backend()))
-
-    def __str__(self) -> str:
-        return self.name
-
-
-class Checked(Executor):
-    """An executor whose backend is watched; when it is left, nothing may have gone wrong."""
-
-    def __init__(self, backend: Watched) -> None:
-        super().__init__(backend)
-        self.backend = backend
-
-    def __exit__(self, *exc: object) -> None:
-        super().__exit__(*exc)  # type: ignore[arg-type]
-        assert self.backend.broken_rules == []
+from taskpar import (
+    ExecutorClosedError,
+    Task,
+    record_of,
+)
+from taskpar._engine.backend import (
+    WorkerInfo,
+)
 
 
 # ------------------------------------------------------------------------------------ functions
@@ -231,7 +119,7 @@ def run_is_a_row_of_calls(subject: Subject) -> None:
         assert executor.run(tasks) == [task() for task in tasks]
         assert executor.run([]) == []
         failing = [*tasks, Task(picky, 3), Task(picky, 8)]
-        error = _raised(lambda: executor.run(failing))
+        error = raised(lambda: executor.run(failing))
         assert isinstance(error, TroubleError)
         assert error.number == 3
 
@@ -244,8 +132,8 @@ def errors_come_at_their_position_and_the_iterator_goes_on(subject: Subject) -> 
             results = executor.map(picky, range(count), chunksize=chunksize)
             assert outcomes(results, count + 2) == outcomes(map(picky, range(count)), count + 2)
         results = executor.map(picky, [3])
-        assert [type(_raised(results.__next__)) for _ in range(2)] == [TroubleError, StopIteration]
-        error = _raised(executor.submit(picky, 3).result)
+        assert [type(raised(results.__next__)) for _ in range(2)] == [TroubleError, StopIteration]
+        error = raised(executor.submit(picky, 3).result)
         assert record_of(error) is not None
         assert error.__traceback__ is not None
 
@@ -440,7 +328,7 @@ def shutdown_waits_for_all_calls(subject: Subject) -> None:
     assert sorted(ran) == list(range(8))
     assert list(results) == list(range(8))
     for refused in (executor.submit, executor.map):
-        assert type(_raised(lambda refused=refused: refused(abs, [1]))) is ExecutorClosedError
+        assert type(raised(lambda refused=refused: refused(abs, [1]))) is ExecutorClosedError
     executor.shutdown()
 
 
@@ -490,14 +378,6 @@ def workers_are_told_of(subject: Subject) -> None:
         assert all(isinstance(info, WorkerInfo) for info in executor.workers())
         assert all(info.name for info in executor.workers())
     assert executor.workers() == ()
-
-
-def _raised(call: Callable[[], object]) -> BaseException:
-    try:
-        call()
-    except BaseException as error:
-        return error
-    raise AssertionError("nothing was raised")
 
 
 CHECKS: tuple[Callable[[Subject], None], ...] = (

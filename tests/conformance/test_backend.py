@@ -9,13 +9,17 @@ from os import getpid
 from typing import Any
 
 import pytest
-from suite import CHECKS, Subject
+from suite import CHECKS
+from suite_options import OPTION_CHECKS
+from watched import Subject
 
 from rig.executors import START_METHODS
 from taskpar import Worker
-from taskpar._engine.backend import Parcel, Report, WorkerInfo
-from taskpar._engine.wire import Calls, Reply, run, run_in_thread
+from taskpar._engine.backend import Death, Parcel, Report, WorkerInfo
+from taskpar._engine.running import run, run_in_thread
+from taskpar._engine.wire import Calls, Manner, Reply
 from taskpar.backends.futures import FuturesBackend
+from taskpar.backends.link import Hiring
 from taskpar.backends.pool import PoolBackend
 from taskpar.backends.process import ProcessBackend
 from taskpar.backends.queue import QueueBackend
@@ -30,6 +34,7 @@ class ReversedBackend:
     slots = 4
     inline = False
     direct = True
+    can_kill = False
     largest_batch = None
 
     def start(self, report: Report) -> None:
@@ -116,9 +121,9 @@ class PrefixBackend(ReversedBackend):
 
     def _run(self, ticket: int, content: Any) -> None:
         if self._random.random() < 0.3:
-            self._report.part(ticket, Reply(0, 0, 0.0, []))
+            self._report.part(ticket, Reply(0, 0, 0.0, (), []))
         if self._random.random() < self._deaths:
-            self._report.died(ticket, "it felt like it", None)
+            self._report.died(ticket, Death("it felt like it"))
         elif self.direct:
             self._some_of(ticket, content)
         else:
@@ -130,8 +135,8 @@ class PrefixBackend(ReversedBackend):
         at, length = 0, len(calls.items)
         for last in (False, False, True):
             until = self._random.randint(at, length)
-            some = Calls(calls.function, calls.shape, calls.items[at:until], calls.start + at)
-            some.whole = True
+            items, start = calls.items[at:until], calls.start + at
+            some = Calls(calls.function, calls.shape, items, start, Manner(whole=True))
             at = until
             (self._report.done if last else self._report.part)(ticket, run_in_thread(some))
 
@@ -141,19 +146,20 @@ def threads(initialize):
     return concurrent.futures.ThreadPoolExecutor(2, "conformance", initialize)
 
 
+def hiring(start, most=0):
+    """Two workers that start like this, and run so many calls."""
+    return Hiring(multiprocessing.get_context(start), Worker, None, most, 0, 2)
+
+
 def queue(start):
     """Make a maker."""
-    return lambda: QueueBackend(2, multiprocessing.get_context(start), Worker, None, (), 0)
+    return lambda: QueueBackend(hiring(start))
 
 
 SUBJECTS = [
     Subject("serial", lambda: SerialBackend(None, ())),
     Subject("thread", lambda: FuturesBackend(threads, 2, None, ())),
-    Subject(
-        "process",
-        lambda: ProcessBackend(2, multiprocessing.get_context("fork"), Worker, None, (), 1),
-        calls=60,
-    ),
+    Subject("process", lambda: ProcessBackend(hiring(START_METHODS[0], most=1)), calls=60),
     Subject("pool", lambda: PoolBackend(2, multiprocessing.get_context(), None, (), 0)),
     *(Subject(f"queue-{start}", queue(start)) for start in START_METHODS),
     Subject("reversed", ReversedBackend),
@@ -164,7 +170,7 @@ SUBJECTS = [
 ]
 
 
-@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("check", CHECKS + OPTION_CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("subject", SUBJECTS, ids=str)
 def test_every_backend_passes(subject, check):
     """All checks, on each of them."""

@@ -173,17 +173,6 @@ NOT_OURS: list[tuple[str, tuple[str, ...], list[str]]] = [
         ("process",),
         ["ProcessPoolExecutorTest.test_max_tasks_per_child_pending_tasks_gh115634"],
     ),
-    (
-        "a multiprocessing.Pool never learns that one of its workers died",
-        ("pool",),
-        [
-            "ExecutorDeadlockTest.test_crash_at_task_unpickle",
-            "ExecutorDeadlockTest.test_crash_big_data",
-            "ExecutorDeadlockTest.test_crash_during_func_exec_on_worker",
-            "ExecutorDeadlockTest.test_crash_during_result_pickle_on_worker",
-            "ExecutorDeadlockTest.test_shutdown_deadlock",
-        ],
-    ),
 ]
 
 

@@ -23,13 +23,14 @@ from hypothesis import strategies as st
 from laws.oracle import outcomes
 from rig.executors import Bench, benches
 from rig.waiting import eventually
-from taskpar import InitializerError, Task, Worker, WorkerDiedError
+from taskpar import InitializerError, Task, TaskTimeoutError, Worker, WorkerDiedError
 from taskpar._system.channel import WorkerEnd
+from taskpar.backends.link import GRACE
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="kills by signals")
 
 WITHIN = 30.0  # seconds: a bound, not a measure
-READY_WITHIN = 2.0  # seconds in which a failing start-up must be known
+READY_WITHIN = 15.0  # seconds in which a failing start-up must be known, on a busy machine
 BIG = 50 * 1024 * 1024
 
 
@@ -51,6 +52,7 @@ def crashed():
 
 DEATHS = {"killed": killed, "exited": exited, "crashed": crashed}
 CODES = {"killed": -signal.SIGKILL, "exited": 7, "crashed": -signal.SIGSEGV}
+SIGNALS = {"killed": "SIGKILL", "exited": None, "crashed": "SIGSEGV"}
 
 
 def die_at(positions, how, number):
@@ -74,9 +76,12 @@ def checked(executor, positions, how="killed", count=12, **sizes):
     assert seen[-1][0] == "end"
 
 
-# Both executors that watch their workers, and then the pool, under every start method. They share
-# what starts processes, so that the quick profile leaves some pairs out.
+# All executors that have workers, under every start method. They share what starts processes, so
+# that the quick profile leaves some pairs out.
 QUICK = [*benches(("queue",)), Bench("process", 2, "fork"), Bench("pool", 2, "forkserver")]
+
+
+STAYING = ("queue", "pool")  # those whose workers wait for more
 
 
 def all_of(*kinds):
@@ -87,15 +92,21 @@ def all_of(*kinds):
     ]
 
 
-@pytest.fixture(params=all_of("queue", "process"), ids=str)
+@pytest.fixture(params=all_of("queue", "process", "pool"), ids=str)
 def bench(request):
-    """Both executors that watch their workers, under every start method."""
+    """All of them, under every start method."""
     return request.param
+
+
+@pytest.fixture(params=["queue", "process", "pool"])
+def each(request):
+    """All of them, as they start by default."""
+    return Bench(request.param)
 
 
 @pytest.fixture(params=["queue", "process"])
 def either(request):
-    """Both of them, as they start by default."""
+    """Both that take a class of the user's for their workers, as they start by default."""
     return Bench(request.param)
 
 
@@ -110,36 +121,58 @@ def test_a_call_that_kills_its_worker_fails_alone(bench, how):
 
 
 @pytest.mark.parametrize("how", DEATHS)
-def test_the_error_tells_which_call_it_was_and_how_the_worker_died(either, how):
-    """The index, and the exit code, in what a user sees."""
-    with either.make() as executor:
+def test_the_error_tells_which_call_it_was_and_how_the_worker_died(each, how):
+    """Which call with what, the signal or the exit code, and whose worker it was."""
+    with each.make() as executor:
         executor.submit(abs, 1).result()
         error = executor.submit(die_at, {3}, how, 3).exception(WITHIN)
         assert type(error) is WorkerDiedError
-        assert error.index == 1
-        assert "call 1" in str(error)
-        assert f"exit code {int(CODES[how])}" in str(error)
+        assert (error.index, error.name, error.attempt) == (1, "die_at", 1)
+        assert error.input == f"die_at({{3}}, {how!r}, 3)"
+        assert (error.exitcode, error.signal) == (CODES[how], SIGNALS[how])
+        assert error.pid not in (None, os.getpid())
+        assert str(error).startswith("call 1: its worker ")
+        assert (SIGNALS[how] or f"exit code {CODES[how]}") in str(error)
 
 
+def start_and_die(folder, number):
+    """Note the start; for 2, run for longer than a slice of time, and die."""
+    with (folder / "started").open("a") as file:
+        file.write(str(number))
+    if number == 2:
+        time.sleep(0.3)
+        killed()
+    return number
+
+
+def test_a_long_call_that_kills_its_worker_is_blamed_and_nothing_runs_twice(each, tmp_path):
+    """Those before it were handed over while it ran; none of them is started again (L13)."""
+    with each.make() as executor:
+        seen = outcomes(executor.map(partial(start_and_die, tmp_path), range(4), chunksize=4), 4)
+        assert [outcome[0] for outcome in seen] == ["value", "value", "error", "value"]
+        assert sorted((tmp_path / "started").read_text()) == list("0123")
+
+
+@pytest.mark.parametrize("kind", STAYING)
 @given(positions=st.sets(st.integers(0, 15)), chunksize=st.sampled_from([None, 1, 3, 16]))
 @settings(max_examples=6)
-def test_any_number_of_calls_may_kill_their_workers(positions, chunksize):
+def test_any_number_of_calls_may_kill_their_workers(kind, positions, chunksize):
     """The first, the last, neighbours, all of them: each is its own outcome."""
-    with Bench("queue").make() as executor:
+    with Bench(kind).make() as executor:
         checked(executor, positions, count=16, chunksize=chunksize)
 
 
-def test_deaths_in_a_lazily_read_input_do_not_stop_it(either):
+def test_deaths_in_a_lazily_read_input_do_not_stop_it(each):
     """It is read on, in the same steps."""
-    with either.make() as executor:
+    with each.make() as executor:
         results = executor.map(partial(die_at, {2, 3, 9}, "exited"), iter(range(12)), buffersize=3)
         kinds = [outcome[0] for outcome in outcomes(results, 12)]
     assert [number for number, kind in enumerate(kinds) if kind == "error"] == [2, 3, 9]
 
 
-def test_a_run_of_tasks_raises_the_first_death(either):
+def test_a_run_of_tasks_raises_the_first_death(each):
     """As it raises any other error."""
-    with either.make() as executor:
+    with each.make() as executor:
         with pytest.raises(WorkerDiedError) as raised:
             executor.run([Task(abs, -1), Task(killed), Task(abs, -2)])
         assert raised.value.index == 1
@@ -176,27 +209,27 @@ def is_harmless(argument):
     return isinstance(argument, int)
 
 
-def test_a_result_that_kills_its_worker_is_its_own_calls_fault(either):
+def test_a_result_that_kills_its_worker_is_its_own_calls_fault(each):
     """Not that of the call that ran last."""
-    with either.make() as executor:
+    with each.make() as executor:
         seen = outcomes(executor.map(result_that_kills, range(6), chunksize=6), 6)
         assert [outcome[0] for outcome in seen] == ["value"] * 3 + ["error"] + ["value"] * 2
         assert seen[3][1][0] is WorkerDiedError
         assert list(executor.map(abs, [-1])) == [1]
 
 
-def test_an_argument_that_kills_its_worker_is_its_own_calls_fault(either):
+def test_an_argument_that_kills_its_worker_is_its_own_calls_fault(each):
     """The calls beside it get theirs."""
-    with either.make() as executor:
+    with each.make() as executor:
         arguments = [1, KillsWhenUnpickled(), 2]
         seen = outcomes(executor.map(is_harmless, arguments, chunksize=3), 3)
         assert [outcome[0] for outcome in seen] == ["value", "error", "value"]
         assert seen[1][1][2]["index"] == 1
 
 
-def test_a_function_that_kills_its_worker_when_it_arrives_fails_each_call(either):
+def test_a_function_that_kills_its_worker_when_it_arrives_fails_each_call(each):
     """And not the executor, however many calls there are."""
-    with either.make() as executor:
+    with each.make() as executor:
         seen = outcomes(executor.map(KillsWhenUnpickled(), range(9), chunksize=4), 9)
         assert [outcome[1][0] for outcome in seen] == [WorkerDiedError] * 9
         assert [outcome[1][2]["index"] for outcome in seen] == list(range(9))
@@ -222,15 +255,15 @@ def with_all_workers(executor, count):
             assert future.result(WITHIN) == b"x"
         os.close(opened)
     pids = [worker.pid for worker in executor.workers()]
-    assert len(pids) == count
+    assert len(pids) >= count  # and those that are about to leave
     return pids
 
 
-@pytest.mark.parametrize("start", ["fork", "forkserver", "spawn"])
+@pytest.mark.parametrize("staying", all_of(*STAYING), ids=str)
 @pytest.mark.parametrize("then", ["map", "submit", "nothing"])
-def test_an_idle_worker_that_is_killed_loses_nothing(start, then):
+def test_an_idle_worker_that_is_killed_loses_nothing(staying, then):
     """Whatever is asked for next, at once: another worker does it."""
-    with Bench("queue", 2, start).make() as executor:
+    with staying.make() as executor:
         for pid in with_all_workers(executor, 2):
             os.kill(pid, signal.SIGKILL)
         if then == "map":
@@ -240,17 +273,19 @@ def test_an_idle_worker_that_is_killed_loses_nothing(start, then):
             assert [future.result(WITHIN) for future in futures] == list(range(6))
 
 
-def test_all_idle_workers_may_be_killed_at_once():
+@pytest.mark.parametrize("kind", STAYING)
+def test_all_idle_workers_may_be_killed_at_once(kind):
     """As many as there are: that is no sign that none can be made."""
-    with Bench("queue", 6, "fork").make() as executor:
+    with Bench(kind, 6, "fork").make() as executor:
         for pid in with_all_workers(executor, 6):
             os.kill(pid, signal.SIGKILL)
         checked(executor, set(), count=24, chunksize=1)
 
 
-def test_a_killed_worker_is_replaced_and_gone():
+@pytest.mark.parametrize("kind", STAYING)
+def test_a_killed_worker_is_replaced_and_gone(kind):
     """It is not among the workers any more."""
-    with Bench("queue", 1).make() as executor:
+    with Bench(kind, 1).make() as executor:
         (old,) = with_all_workers(executor, 1)
         os.kill(old, signal.SIGKILL)
         assert executor.submit(os.getpid).result(WITHIN) != old
@@ -266,14 +301,48 @@ def wait_to_be_killed(folder, number):
     return number
 
 
-def test_a_busy_worker_that_is_killed_fails_the_call_that_it_ran(either, tmp_path):
+def test_a_busy_worker_that_is_killed_fails_the_call_that_it_ran(each, tmp_path):
     """Not the others of its batch."""
-    with either.make() as executor:
+    with each.make() as executor:
         results = executor.map(partial(wait_to_be_killed, tmp_path), range(8), chunksize=8)
         assert eventually((tmp_path / "pid").exists, WITHIN)
         os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
         kinds = [outcome[0] for outcome in outcomes(results, 8)]
         assert kinds == ["value"] * 4 + ["error"] + ["value"] * 3
+
+
+# ------------------------------------------------------------------------------ by us
+def ends_in_spite_of_all(seconds):
+    """Do not end when asked to."""
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    time.sleep(seconds)
+    return seconds
+
+
+def test_a_worker_that_is_being_stopped_gets_no_other_call(each):
+    """Its call ended between the two signals; the next one must not get the second of them."""
+    with Bench(each.kind, 1).make() as executor:
+        late = executor.options(time_limit=0.1).submit(ends_in_spite_of_all, 0.1 + GRACE / 2)
+        next_one = executor.submit(ends_in_spite_of_all, GRACE)
+        assert late.exception(WITHIN) is None or type(late.exception()) is TaskTimeoutError
+        assert next_one.result(WITHIN) == GRACE
+
+
+class Leisurely(Worker):
+    """Takes its time to leave."""
+
+    def teardown(self):
+        """Sleep."""
+        time.sleep(1.0)
+
+
+def test_there_may_be_more_workers_that_are_leaving_than_there_is_room_for():
+    """A batch that needs a fresh worker then waits until one of them has left."""
+    with Bench("queue").make(worker_class=Leisurely) as executor:
+        again = executor.options(retries=1, retry_on=WorkerDiedError)
+        for _ in range(5):
+            with_all_workers(executor, 2)
+            assert type(again.submit(killed).exception(WITHIN)) is WorkerDiedError
 
 
 # ------------------------------------------------------------------------------ on the wire
@@ -337,6 +406,7 @@ def blob(folder, size):
     return bytes(size + 1)
 
 
+@pytest.mark.parametrize("bench", all_of("queue", "process"), ids=str)
 def test_a_worker_may_die_while_it_sends_a_big_result(bench, tmp_path):
     """What had not arrived whole is not there: the call is made again, elsewhere."""
     with bench.make(worker_class=CutOff) as executor:
@@ -412,9 +482,9 @@ def test_a_setup_that_raises_is_told_like_an_initializer(either):
 
 
 @pytest.mark.parametrize("how", DEATHS)
-def test_an_initializer_that_kills_every_worker_breaks_the_executor(either, how):
+def test_an_initializer_that_kills_every_worker_breaks_the_executor(each, how):
     """There is no error to tell of, but there is an end."""
-    with either.make(initializer=DEATHS[how]) as executor:
+    with each.make(initializer=DEATHS[how]) as executor:
         error = outcome_of_next(executor.map(abs, range(4)))
         assert type(error) is InitializerError
         with pytest.raises(InitializerError):

@@ -6,6 +6,8 @@ The serial side is always the builtin itself; nothing here knows what the answer
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
+from taskpar._model.outcome import NOTE
+
 Outcome: TypeAlias = tuple[Any, ...]
 
 END: Outcome = ("end", ())
@@ -45,7 +47,10 @@ def outcome_of(call: Callable[[], Any]) -> Outcome:
 
 
 def error_as_data(error: BaseException | None, depth: int = 0) -> tuple[Any, ...] | None:
-    """Class, arguments, attributes, notes, cause and context of an error, and of those in turn."""
+    """Class, arguments, attributes, notes, cause and context of an error, and of those in turn.
+
+    The notes are the task's own: not those that begin as the library's do, to tell of the call.
+    """
     if error is None or depth > _DEEPEST:
         return None
     members = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
@@ -53,7 +58,7 @@ def error_as_data(error: BaseException | None, depth: int = 0) -> tuple[Any, ...
         type(error),
         _arguments(error),
         {name: value for name, value in vars(error).items() if not name.startswith("_")},
-        tuple(getattr(error, "__notes__", ())),
+        tuple(note for note in getattr(error, "__notes__", ()) if not note.startswith(NOTE)),
         error_as_data(error.__cause__, depth + 1),
         error_as_data(error.__context__, depth + 1),
         error.__suppress_context__,

@@ -24,6 +24,7 @@ def growth_over(shared: SharedExecutors, kind: str, calls: int) -> int:
     return resident_bytes() - warm
 
 
+@pytest.mark.timeout(180)
 @pytest.mark.parametrize("kind", ["serial", "thread", "pool", "queue"])
 def test_three_hundred_thousand_calls_hold_memory_flat(shared: SharedExecutors, kind: str) -> None:
     """Inputs are forgotten when their calls are home, results when they were read."""

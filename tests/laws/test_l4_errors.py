@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from laws.functions import ERRORS, Raise, echo, follow, own_pid, raise_falsy
 from laws.oracle import error_as_data, outcome_of
 from laws.strategies import breaking
-from taskpar import Executor, Task, record_of
+from taskpar import CrossingError, Executor, Record, Task, record_of
 
 
 def error_of(call: Any) -> BaseException:
@@ -66,6 +66,50 @@ def test_the_caller_learns_index_name_and_process_of_the_call(
         assert record is not None
         assert (record.index, record.name) == (before, "follow")
         assert len(list(results)) == after
+
+
+def test_an_error_has_one_note_of_ours_behind_those_of_its_task(executor: Executor) -> None:
+    """An ordinary traceback shows which call it was; nothing else is added."""
+    order = Raise("_with_notes")
+    for error in (
+        error_of(lambda: list(executor.map(follow, [1, order]))),
+        error_of(executor.submit(follow, order).result),
+    ):
+        *notes, ours = error.__notes__
+        assert notes == ["first note", "second note"]
+        record = record_of(error)
+        assert record is not None
+        assert record.input == "follow(Raise('_with_notes'))"
+        call = f"call {record.index} in process {record.pid}"
+        assert ours == f"taskpar: {call}: follow(Raise('_with_notes'))"
+
+
+class Stuck:
+    """A result that goes home, and cannot be put together there."""
+
+    def __init__(self) -> None:
+        self.held = True
+
+    def __setstate__(self, state: object) -> None:
+        raise ValueError("stuck")
+
+
+def stuck_at(place: int, number: int) -> object:
+    """Return such a result at one place."""
+    return Stuck() if number == place else [number]
+
+
+def test_a_result_that_does_not_come_home_tells_of_its_call_as_any_error_does(
+    process_executor: Executor,
+) -> None:
+    """Though the call itself has not failed."""
+    results = process_executor.map(stuck_at, [1] * 3, range(3))
+    assert next(results) == [0]
+    error = error_of(lambda: next(results))
+    assert type(error) is CrossingError
+    assert (error.index, error.name, error.attempt) == (1, "stuck_at", 1)
+    assert record_of(error) == Record(1, "stuck_at", 1, error.pid, "stuck_at(1, 1)")
+    assert next(results) == [2]
 
 
 def test_the_record_names_the_task_by_its_own_name(executor: Executor) -> None:

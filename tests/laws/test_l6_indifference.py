@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from laws.functions import append_and_copy, bury, echo, follow
 from laws.oracle import outcomes
 from laws.strategies import CHUNKSIZES, knobs, raises, raising_sources, sources, values
-from rig.executors import START_METHODS, Bench, SharedExecutors
+from rig.executors import KINDS, PROCESS_KINDS, START_METHODS, Bench, SharedExecutors, quick
 from taskpar import Executor
 
 WORKERS = (1, 2, 3, 4)
@@ -28,6 +28,7 @@ BENCHES = [
         for number, start in enumerate(START_METHODS)
     ),
 ]
+OPTION_BENCHES = [quick(kind) for kind in KINDS]
 SHORT = 4  # calls: some benches start a process for each
 
 
@@ -58,6 +59,47 @@ def test_sizes_given_by_options_are_the_sizes_given_to_map(
     expected = outcomes(map(follow, source.fresh()), times)
     view = executor.options(**data.draw(knobs()))
     with closing(view.map(follow, source.fresh())) as results:
+        assert outcomes(results, times) == expected
+
+
+WISHES: dict[str, st.SearchStrategy[Any]] = {
+    "name": st.just("another name"),
+    "chunksize": st.sampled_from(CHUNKSIZES),
+    "retries": st.integers(0, 2),
+    "retry_on": st.sampled_from([ValueError, BaseException]),
+    "retry_delay": st.just(0.001),
+    "relay": st.sampled_from(["log", "all"]),
+    "context": st.booleans(),
+}
+STOPPING = {"time_limit": st.just(60.0), "cancel_running": st.just(True)}
+
+
+@given(data=st.data())
+def test_options_that_do_not_speak_of_errors_change_no_outcome(
+    shared: SharedExecutors, data: st.DataObject
+) -> None:
+    """Names, attempts that fail again, what is relayed: the outcomes are the same."""
+    source = data.draw(sources(values | raises, SHORT), label="input")
+    times = len(source.items) + 2
+    expected = outcomes(map(follow, source.fresh()), times)
+    for bench in OPTION_BENCHES:
+        wishes = data.draw(st.fixed_dictionaries({}, optional=WISHES), label=str(bench))
+        view = shared.of(bench).options(**wishes)
+        with closing(view.map(follow, source.fresh())) as results:
+            assert outcomes(results, times) == expected, str(bench)
+
+
+@pytest.mark.parametrize("kind", PROCESS_KINDS)
+@settings(max_examples=5)
+@given(data=st.data())
+def test_a_limit_that_is_not_reached_changes_no_outcome(kind: str, data: st.DataObject) -> None:
+    """Each call is watched, and handed over by itself; nothing else is different."""
+    source = data.draw(sources(values | raises, SHORT), label="input")
+    times = len(source.items) + 2
+    expected = outcomes(map(follow, source.fresh()), times)
+    wishes = data.draw(st.fixed_dictionaries({}, optional=STOPPING | WISHES))
+    with quick(kind).make() as executor:
+        results = executor.options(**wishes).map(follow, source.fresh())
         assert outcomes(results, times) == expected
 
 

@@ -14,6 +14,7 @@ from taskpar import (
     SerialExecutor,
     ThreadExecutor,
 )
+from taskpar._system import lifeline
 
 CLASSES: dict[str, type[Executor]] = {
     "serial": SerialExecutor,
@@ -115,8 +116,10 @@ def _start_all_workers(executor: Executor, workers: int) -> None:
 def start_the_services() -> None:
     """Start what multiprocessing and taskpar start once for a process, and keep.
 
-    The fork server, the resource tracker and their pipes are there from now on.
+    The fork server, the resource tracker and their pipes are there from now on, and the line on
+    which workers hang.
     """
+    lifeline.read_end()
     for start in START_METHODS:
         with Bench("queue", 1, start).make() as executor:
             assert executor.submit(abs, -1).result() == 1

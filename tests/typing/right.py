@@ -8,16 +8,22 @@ from concurrent.futures import Future
 from typing import assert_type
 
 from taskpar import (
+    Options,
     Parallel,
     Placeholder,
+    Record,
     Results,
     SerialExecutor,
     SharedCounter,
     Task,
+    TaskTimeoutError,
+    WorkerDiedError,
     WorkerInfo,
+    backoff,
     call,
     parallel,
     partial,
+    record_of,
     use,
 )
 
@@ -148,6 +154,16 @@ def executors() -> None:
         assert_type(executor.run([Task(text, 4), Task(text, 2, 3)]), list[str])
         assert_type(executor.run([square.task(2)]), list[float])
         assert_type(executor.options(name="n", chunksize=2), SerialExecutor)
+        view = executor.options(
+            retries=3,
+            retry_on=(OSError, TaskTimeoutError),
+            retry_delay=backoff(0.1, longest=5),
+            on_error="group",
+            relay="log",
+            context=False,
+        )
+        assert_type(view, SerialExecutor)
+        assert_type(executor.options(retry_on=OSError, retry_delay=2), SerialExecutor)
         assert_type(executor.workers(), tuple[WorkerInfo, ...])
         with use(executor) as used:
             assert_type(used, SerialExecutor)
@@ -175,6 +191,27 @@ def tasks() -> None:
     assert_type(SharedCounter(3).value, int)
 
 
+def options_and_errors() -> None:
+    """What may be asked for of a call, and what is known of one that failed."""
+    options = Options(time_limit=1.5, cancel_running=True, relay="all")
+    assert_type(options.time_limit, float | None)
+    assert_type(options.retry_on, tuple[type[BaseException], ...] | None)
+    assert_type(options.updated(on_error="skip", retries=None), Options)
+    assert_type(backoff(), Callable[[int], float])
+    died = WorkerDiedError("it died")
+    assert_type(died.index, int | None)
+    assert_type(died.input, str | None)
+    assert_type(died.exitcode, int | None)
+    assert_type(died.signal, str | None)
+    assert_type(died.peak_memory, int | None)
+    assert_type(TaskTimeoutError().seconds, float | None)
+    record = record_of(died)
+    assert_type(record, Record | None)
+    if record is not None:
+        assert_type(record.attempt, int)
+        assert_type(record.input, str | None)
+
+
 def annotations() -> None:
     """What is decorated has a type that can be written down."""
 
@@ -191,3 +228,4 @@ if __name__ == "__main__":
         annotations()
     executors()
     tasks()
+    options_and_errors()

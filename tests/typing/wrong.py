@@ -2,7 +2,7 @@
 
 # pyright: strict, reportUnnecessaryTypeIgnoreComment=true
 
-from taskpar import Options, SerialExecutor, Task, parallel, use
+from taskpar import Options, SerialExecutor, Task, backoff, parallel, use
 
 
 @parallel
@@ -14,6 +14,11 @@ def square(x: int) -> float:
 def plus(x: int, y: int) -> int:
     """A plain one."""
     return x + y
+
+
+def text(attempt: int) -> str:
+    """No number of seconds."""
+    return str(attempt)
 
 
 class Shop:
@@ -50,4 +55,10 @@ def others(executor: SerialExecutor) -> None:
     Task(plus, 1, y="a")  # type: ignore[arg-type]
     Task(plus, 1, 2).name = "n"  # type: ignore[misc]
     Options().updated(chunks=1)  # type: ignore[call-arg]
+    Options(on_error="ignore")  # type: ignore[arg-type]
+    Options(retry_on=3)  # type: ignore[arg-type]
+    Options(retry_delay=text)  # type: ignore[arg-type]
+    executor.options(retries="3")  # type: ignore[arg-type]
+    executor.options(time_limit="1s")  # type: ignore[arg-type]
+    backoff(0.1, 2.0)  # type: ignore[call-arg]
     use(3)  # type: ignore[type-var]

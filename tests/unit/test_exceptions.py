@@ -59,9 +59,13 @@ FIELDS = (
     "characters_written",
     "message",
     "print_file_and_line",
-    "__notes__",
     "__suppress_context__",
 )
+
+
+def is_ours(note):
+    """Whether a note says which call an exception comes from: what the executor adds."""
+    return str(note).startswith("taskpar: ")
 
 
 def held_by(error):
@@ -72,6 +76,7 @@ def held_by(error):
         "text": str(error),
         "attributes": {key: value for key, value in vars(error).items() if key != "__notes__"},
         "fields": {name: getattr(error, name, "is not set") for name in FIELDS if name != "args"},
+        "notes": [note for note in getattr(error, "__notes__", ()) if not is_ours(note)],
         "args": error.args if not members else error.args[:1],
         "members": [held_by(member) for member in members],
         "cause": error.__cause__ and held_by(error.__cause__),
@@ -434,15 +439,55 @@ def test_an_exception_among_its_own_arguments_still_comes():
     assert back.args[1] == 1
 
 
-def test_a_long_chain_still_comes():
-    """Longer than pickle can follow: at least as a text."""
+def test_the_longest_chain_and_the_deepest_group_come_whole():
+    """Longer than pickle itself could follow."""
     error = ValueError(0)
     for number in range(1, 5000):
         error, context = ValueError(number), error
         error.__context__ = context
+    back, length = crossed(error), 0
+    while back is not None:
+        assert (type(back), back.args) == (ValueError, (4999 - length,))
+        back, length = back.__context__, length + 1
+    assert length == 5000
+    group = ValueError("innermost")
+    for number in range(2000):
+        group = ExceptionGroup(str(number), [group])
+    back = crossed(group)
+    while isinstance(back, ExceptionGroup):
+        (back,) = back.exceptions
+    assert back.args == ("innermost",)
+
+
+def endless(number):
+    """Call itself until the stack is full."""
+    return endless(number + 1)
+
+
+def test_an_endless_recursion_comes_with_all_its_frames():
+    """There are more than pickle can follow one within the other."""
+    error = raised_by(endless, 0)
     back = crossed(error)
-    assert isinstance(back, ValueError | DescribedError)
-    assert "4999" in str(back)
+    assert (type(back), back.args) == (RecursionError, error.args)
+    assert len(frames(error)) > 500
+    assert frames(back) == frames(error)
+
+
+def test_of_a_longer_traceback_both_ends_come():
+    """Where it began, and where it was raised."""
+
+    def down(number):
+        return down(number - 1) if number else int("x")
+
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(10_000)
+    try:
+        error = raised_by(down, 3000)
+    finally:
+        sys.setrecursionlimit(limit)
+    back = frames(crossed(error))
+    assert back == frames(error)[:1000] + frames(error)[-1000:]
+    assert back[0][1] == "raised_by"
 
 
 # ------------------------------------------------------------------------------- what cannot cross
@@ -521,6 +566,151 @@ def test_a_class_that_fails_to_say_how_it_is_pickled_is_taken_apart_all_the_same
     assert back.__notes__ == ["first", "second"]
 
 
+HOOKS = [
+    "__getattribute__",
+    "__getattr__",
+    "__setattr__",
+    "__delattr__",
+    "__class__",
+    "__dict__",
+    "args",
+    "__cause__",
+    "__context__",
+    "__traceback__",
+    "__notes__",
+    "__suppress_context__",
+    "with_traceback",
+    "add_note",
+    "__eq__",
+    "__hash__",
+    "__bool__",
+    "__len__",
+    "__repr__",
+    "__str__",
+    "__new__",
+    "__init__",
+]
+PROPERTIES = set(HOOKS[HOOKS.index("__class__") : HOOKS.index("with_traceback")])
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+@pytest.mark.parametrize("worst", [ValueError("no"), SystemExit(9), KeyboardInterrupt()], ids=repr)
+@pytest.mark.parametrize("part", [1, REFUSED], ids=["whole", "with a lock"])
+def test_a_class_that_raises_whenever_it_is_asked_comes_back_all_the_same(hook, worst, part):
+    """What every exception has is asked of the interpreter, not of the class."""
+
+    def fail(*_):
+        raise worst
+
+    def go():
+        raise error from KeyError("cause")
+
+    inner = vars(BaseException)
+    cls = type("EvilError", (ValueError,), {hook: property(fail) if hook in PROPERTIES else fail})
+    error = ValueError.__new__(cls)
+    inner["args"].__set__(error, ("text", part))
+    inner["__dict__"].__get__(error)["attribute"] = 3
+    assert raised_by(go) is error
+    back = crossed(error)
+    assert type(back) is cls
+    assert inner["args"].__get__(back)[0] == "text"
+    assert inner["__dict__"].__get__(back)["attribute"] == 3
+    assert type(inner["__cause__"].__get__(back)) is KeyError
+    assert inner["__traceback__"].__get__(back) is not None
+
+
+@pytest.mark.parametrize("notes", [["kept", REFUSED], REFUSED, ("a", "b"), 3])
+def test_notes_that_are_no_texts_do_not_hurt(notes):
+    """What can cross comes, and a text for what cannot."""
+    error = ValueError("x")
+    error.__notes__ = notes
+    back = crossed(error)
+    assert (type(back), back.args) == (ValueError, ("x",))
+    if notes == ["kept", REFUSED]:
+        assert back.__notes__[0] == "kept"
+        assert "lock" in back.__notes__[1]
+    elif notes is REFUSED:
+        assert "lock" in back.__notes__
+    else:
+        assert back.__notes__ == notes
+
+
+def test_an_exception_among_the_arguments_is_taken_apart_beside_what_cannot_cross():
+    """It does not become a text because its neighbour does."""
+    error = RuntimeError("failed", TwoArgumentsError("item", 7), REFUSED)
+    back = crossed(error)
+    assert held_by(back.args[1]) == held_by(error.args[1])
+    assert "lock" in back.args[2]
+
+
+class ParentError(Exception):
+    """Says that it is pickled as this very class, and so do those that inherit it."""
+
+    def __reduce__(self):
+        return ParentError, self.args
+
+
+class ChildError(ParentError):
+    """Would come back as its parent."""
+
+
+def test_a_class_that_would_come_back_as_another_is_taken_apart():
+    """The serial run raises this one."""
+    back = crossed(ChildError("text"))
+    assert (type(back), back.args) == (ChildError, ("text",))
+    assert type(crossed(ParentError("text"))) is ParentError
+
+
+class ElsewhereError(Exception):
+    """Comes back in the process that it went from, and in no other."""
+
+    def __reduce__(self):
+        return only_in, (os.getpid(),)
+
+
+def only_in(pid):
+    """Make one, in this process."""
+    if pid != os.getpid():
+        raise SystemExit(9)
+    return ElsewhereError("in its process")
+
+
+def fail_elsewhere():
+    """Raise it."""
+    raise ElsewhereError("what went wrong")
+
+
+def test_what_does_not_come_back_here_is_described(process_executor):
+    """What it said is not lost; why it did not come is the cause."""
+    error = process_executor.submit(fail_elsewhere).exception()
+    assert type(error) is DescribedError
+    assert "ElsewhereError: what went wrong" in str(error)
+    assert type(error.__cause__) is SystemExit
+
+
+def test_an_interrupt_while_one_comes_back_is_the_users_in_the_main_thread_alone():
+    """Elsewhere it is the exception that raises it, and it is described."""
+
+    class InterruptingError(Exception):
+        def __setstate__(self, state):
+            if armed:
+                raise KeyboardInterrupt
+
+        def __reduce__(self):
+            return type(self), ("text",), {"a": 1}
+
+    armed, seen = [], []
+    data = dumps(InterruptingError("text"))
+    armed.append(True)
+    with pytest.raises(KeyboardInterrupt):
+        loads(data)
+    thread = threading.Thread(target=lambda: seen.append(loads(data)))
+    thread.start()
+    thread.join()
+    assert type(seen[0]) is DescribedError
+    assert "InterruptingError: text" in str(seen[0])
+
+
 def test_a_class_that_cannot_cross_is_described_and_its_neighbours_are_not():
     """Its text, frames included, stands for it; the causes around it stay what they are."""
 
@@ -594,7 +784,8 @@ def test_the_frames_of_a_worker_come_home(process_executor):
     assert [name for _, name, *_ in frames(error)] == ["deepest"] * 4
     assert "raise chained_with_everything()" in frames(error)[-1][-1]
     assert str(error.__cause__) == "[Errno 2] No such file or directory: '/no/such/file'"
-    assert held_by(error)["fields"] == held_by(here)["fields"]
+    for kind in ("fields", "notes"):
+        assert held_by(error)[kind] == held_by(here)[kind]
 
 
 def test_what_came_back_can_be_raised():

@@ -10,6 +10,7 @@ from taskpar._engine.events import (
     Done,
     Drop,
     Part,
+    Rules,
     Send,
     Settle,
     Shutdown,
@@ -17,7 +18,8 @@ from taskpar._engine.events import (
     Submitted,
     Wanted,
 )
-from taskpar._engine.ledger import FIRST_BATCH, MAX_BARREN_DEATHS, TARGET_SECONDS, Ledger
+from taskpar._engine.ledger import MAX_BARREN_DEATHS, Ledger
+from taskpar._engine.waiting import FIRST_BATCH, TARGET_SECONDS
 
 
 def sizes(actions):
@@ -28,7 +30,7 @@ def sizes(actions):
 def test_a_batch_goes_to_each_free_slot_and_the_rest_waits():
     """Two slots, chunks of two: two batches leave, one call waits."""
     ledger = Ledger(slots=2)
-    assert ledger.handle(Submitted(7, 0, 5, 2)) == [Send(0, 7, 0, 2, 2), Send(1, 7, 2, 4, 2)]
+    assert ledger.handle(Submitted(7, 0, 5, Rules(2))) == [Send(0, 7, 0, 2), Send(1, 7, 2, 4)]
     assert ledger.waiting(7) == 1
     assert not ledger.idle
 
@@ -36,8 +38,8 @@ def test_a_batch_goes_to_each_free_slot_and_the_rest_waits():
 def test_a_done_settles_its_calls_and_frees_its_slot():
     """The outcome first, then the next batch."""
     ledger = Ledger(slots=1)
-    ledger.handle(Submitted(0, 0, 3, 2))
-    assert ledger.handle(Done(0, 2, 0.1)) == [Settle(0, 0, 2), Send(1, 0, 2, 3, 2)]
+    ledger.handle(Submitted(0, 0, 3, Rules(2)))
+    assert ledger.handle(Done(0, 2, 0.1)) == [Settle(0, 0, 2), Send(1, 0, 2, 3)]
     assert ledger.handle(Done(1, 1, 0.1)) == [Settle(0, 2, 3)]
     assert ledger.idle
 
@@ -45,49 +47,49 @@ def test_a_done_settles_its_calls_and_frees_its_slot():
 def test_parts_settle_a_prefix_and_keep_the_slot():
     """A ticket stays out until its done, whatever has come of it."""
     ledger = Ledger(slots=1)
-    ledger.handle(Submitted(0, 0, 6, 5))
+    ledger.handle(Submitted(0, 0, 6, Rules(5)))
     assert ledger.handle(Part(0, 2, 0.1)) == [Settle(0, 0, 2)]
     assert ledger.handle(Part(0, 0, 0.1)) == []
     assert ledger.handle(Part(0, 3, 0.1)) == [Settle(0, 2, 5)]
-    assert ledger.handle(Done(0, 0, 0.0)) == [Send(1, 0, 5, 6, 5)]
+    assert ledger.handle(Done(0, 0, 0.0)) == [Send(1, 0, 5, 6)]
 
 
 def test_what_a_done_leaves_over_is_sent_before_what_was_never_sent():
     """A prefix is home; the rest goes first, in a batch of its own."""
     ledger = Ledger(slots=1)
-    ledger.handle(Submitted(0, 0, 9, 4))
-    assert ledger.handle(Done(0, 1, 0.1)) == [Settle(0, 0, 1), Send(1, 0, 1, 4, 4)]
-    assert ledger.handle(Done(1, 0, 0.1)) == [Send(2, 0, 1, 4, 4)]
+    ledger.handle(Submitted(0, 0, 9, Rules(4)))
+    assert ledger.handle(Done(0, 1, 0.1)) == [Settle(0, 0, 1), Send(1, 0, 1, 4)]
+    assert ledger.handle(Done(1, 0, 0.1)) == [Send(2, 0, 1, 4)]
 
 
 def test_a_death_blames_the_call_that_ran_and_sends_the_others_again():
     """The calls before it may have run, but their outcomes died with the worker."""
     ledger = Ledger(slots=1)
-    ledger.handle(Submitted(0, 0, 5, 5))
-    assert ledger.handle(Died(0, 2)) == [Blame(0, 2), Send(1, 0, 0, 2, 5)]
-    assert ledger.handle(Done(1, 2, 0.1)) == [Settle(0, 0, 2), Send(2, 0, 3, 5, 5)]
+    ledger.handle(Submitted(0, 0, 5, Rules(5)))
+    assert ledger.handle(Died(0, 2)) == [Blame(0, 2), Send(1, 0, 0, 2)]
+    assert ledger.handle(Done(1, 2, 0.1)) == [Settle(0, 0, 2), Send(2, 0, 3, 5)]
 
 
-def test_a_position_counts_from_what_is_still_out():
-    """Two are home, so position 1 is call 3."""
+def test_a_position_counts_from_the_batch_as_it_was_sent():
+    """Two are home, and position 3 still is call 3."""
     ledger = Ledger(slots=1)
-    ledger.handle(Submitted(0, 0, 5, 5))
+    ledger.handle(Submitted(0, 0, 5, Rules(5)))
     ledger.handle(Part(0, 2, 0.1))
-    assert ledger.handle(Died(0, 1)) == [Blame(0, 3), Send(1, 0, 2, 3, 5)]
+    assert ledger.handle(Died(0, 3)) == [Blame(0, 3), Send(1, 0, 2, 3)]
 
 
 def test_a_death_before_the_first_call_blames_nobody():
     """The whole batch is sent again."""
     ledger = Ledger(slots=1)
-    ledger.handle(Submitted(0, 0, 2, 2))
-    assert ledger.handle(Died(0, None)) == [Send(1, 0, 0, 2, 2)]
+    ledger.handle(Submitted(0, 0, 2, Rules(2)))
+    assert ledger.handle(Died(0, None)) == [Send(1, 0, 0, 2)]
 
 
 @pytest.mark.parametrize("slots", [1, 4])
 def test_workers_that_die_before_they_start_anything_break_the_executor(slots):
     """All idle ones may have been killed at once, one a slot; some more in a row are too many."""
     ledger = Ledger(slots)
-    ledger.handle(Submitted(0, 0, slots, 1))
+    ledger.handle(Submitted(0, 0, slots, Rules(1)))
     for ticket in range(MAX_BARREN_DEATHS + slots):
         assert [type(action) for action in ledger.handle(Died(ticket, None))] == [Send]
     assert not ledger.broken
@@ -100,7 +102,7 @@ def test_workers_that_die_before_they_start_anything_break_the_executor(slots):
 def test_workers_that_die_after_they_did_something_never_break_it():
     """Each run of calls that comes home is a proof that workers can be made."""
     ledger = Ledger(slots=2)
-    ledger.handle(Submitted(0, 0, 100, 3))
+    ledger.handle(Submitted(0, 0, 100, Rules(3)))
     for ticket in range(40):
         ledger.handle(Part(ticket, 1, 0.1))
         ledger.handle(Died(ticket, None))
@@ -110,19 +112,19 @@ def test_workers_that_die_after_they_did_something_never_break_it():
 def test_jobs_take_turns():
     """A long job does not keep a later one waiting, nor does the rest of a short one."""
     ledger = Ledger(slots=1)
-    ledger.handle(Submitted(0, 0, 2, 2))
-    ledger.handle(Submitted(1, 0, 8, 2))
-    assert ledger.handle(Done(0, 1, 0.1)) == [Settle(0, 0, 1), Send(1, 1, 0, 2, 2)]
-    assert ledger.handle(Done(1, 1, 0.1)) == [Settle(1, 0, 1), Send(2, 0, 1, 2, 2)]
-    assert ledger.handle(Done(2, 0, 0.1)) == [Send(3, 1, 1, 2, 2)]
-    assert ledger.handle(Done(3, 1, 0.1)) == [Settle(1, 1, 2), Send(4, 0, 1, 2, 2)]
+    ledger.handle(Submitted(0, 0, 2, Rules(2)))
+    ledger.handle(Submitted(1, 0, 8, Rules(2)))
+    assert ledger.handle(Done(0, 1, 0.1)) == [Settle(0, 0, 1), Send(1, 1, 0, 2)]
+    assert ledger.handle(Done(1, 1, 0.1)) == [Settle(1, 0, 1), Send(2, 0, 1, 2)]
+    assert ledger.handle(Done(2, 0, 0.1)) == [Send(3, 1, 1, 2)]
+    assert ledger.handle(Done(3, 1, 0.1)) == [Settle(1, 1, 2), Send(4, 0, 1, 2)]
 
 
 def test_no_batch_is_bigger_than_the_backend_takes():
     """Whatever the user asked for."""
-    assert sizes(Ledger(3, largest_batch=1).handle(Submitted(0, 0, 9, 4))) == [1, 1, 1]
+    assert sizes(Ledger(3, largest_batch=1).handle(Submitted(0, 0, 9, Rules(4)))) == [1, 1, 1]
     ledger = Ledger(3, largest_batch=2)
-    ledger.handle(Submitted(0, 0, 90, None))
+    ledger.handle(Submitted(0, 0, 90))
     assert sizes(ledger.handle(Done(0, 1, 0.0))) == [2]
 
 
@@ -153,9 +155,9 @@ def test_without_slots_calls_run_only_when_they_are_wanted():
     """Inline: the call that is asked for, or the first that waits, and nothing by itself."""
     ledger = Ledger(slots=0)
     assert ledger.handle(Submitted(0, 0, 5)) == []
-    assert ledger.handle(Wanted(0, 2)) == [Send(0, 0, 2, 3, None)]
+    assert ledger.handle(Wanted(0, 2)) == [Send(0, 0, 2, 3)]
     assert ledger.handle(Wanted(0, 2)) == []
-    assert ledger.handle(Wanted()) == [Send(1, 0, 0, 1, None)]
+    assert ledger.handle(Wanted()) == [Send(1, 0, 0, 1)]
     assert ledger.handle(Wanted(1, 0)) == []
     assert ledger.handle(Done(0, 1, 0.1)) == [Settle(0, 2, 3)]
     assert ledger.waiting(0) == 3
@@ -164,19 +166,19 @@ def test_without_slots_calls_run_only_when_they_are_wanted():
 def test_a_closed_job_is_forgotten():
     """What waits is not sent, what is out is not sent again, and late outcomes change nothing."""
     ledger = Ledger(slots=1)
-    ledger.handle(Submitted(0, 0, 9, 3))
-    ledger.handle(Submitted(1, 0, 1, 3))
+    ledger.handle(Submitted(0, 0, 9, Rules(3)))
+    ledger.handle(Submitted(1, 0, 1, Rules(3)))
     assert ledger.handle(Closed(0)) == []
     assert ledger.handle(Closed(0)) == []
-    assert ledger.handle(Done(0, 1, 0.1)) == [Settle(0, 0, 1), Send(1, 1, 0, 1, 3)]
+    assert ledger.handle(Done(0, 1, 0.1)) == [Settle(0, 0, 1), Send(1, 1, 0, 1)]
 
 
 def test_shutdown_lets_all_calls_run_first():
     """The stop comes when the last call is home."""
     ledger = Ledger(slots=1)
-    ledger.handle(Submitted(0, 0, 2, 1))
+    ledger.handle(Submitted(0, 0, 2, Rules(1)))
     assert ledger.handle(Shutdown()) == []
-    assert ledger.handle(Done(0, 1, 0.1)) == [Settle(0, 0, 1), Send(1, 0, 1, 2, 1)]
+    assert ledger.handle(Done(0, 1, 0.1)) == [Settle(0, 0, 1), Send(1, 0, 1, 2)]
     assert ledger.handle(Done(1, 1, 0.1)) == [Settle(0, 1, 2), Stop()]
     assert ledger.handle(Shutdown()) == []
 
@@ -184,7 +186,7 @@ def test_shutdown_lets_all_calls_run_first():
 def test_shutdown_with_cancel_drops_all_that_was_not_started():
     """Also what a worker hands back afterwards."""
     ledger = Ledger(slots=1)
-    ledger.handle(Submitted(0, 0, 9, 4))
+    ledger.handle(Submitted(0, 0, 9, Rules(4)))
     assert ledger.handle(Shutdown(cancel=True)) == [Drop(0, 4, 9, broken=False)]
     assert ledger.handle(Done(0, 1, 0.1)) == [Settle(0, 0, 1), Drop(0, 1, 4, broken=False), Stop()]
 
@@ -192,7 +194,7 @@ def test_shutdown_with_cancel_drops_all_that_was_not_started():
 def test_a_shutdown_may_change_its_mind_to_cancel():
     """The second one cancels what the first one let wait."""
     ledger = Ledger(slots=1)
-    ledger.handle(Submitted(0, 0, 3, 1))
+    ledger.handle(Submitted(0, 0, 3, Rules(1)))
     assert ledger.handle(Shutdown()) == []
     assert ledger.handle(Shutdown(cancel=True)) == [Drop(0, 1, 3, broken=False)]
 
@@ -205,7 +207,7 @@ def test_an_idle_ledger_stops_at_once():
 def test_a_broken_ledger_drops_all_and_still_stops():
     """What waits, what comes back, and what is submitted then."""
     ledger = Ledger(slots=1)
-    ledger.handle(Submitted(0, 0, 3, 2))
+    ledger.handle(Submitted(0, 0, 3, Rules(2)))
     assert ledger.handle(Broken()) == [Drop(0, 2, 3, broken=True)]
     assert ledger.handle(Died(0, None)) == [Drop(0, 0, 2, broken=True)]
     assert ledger.handle(Submitted(1, 0, 1)) == [Drop(1, 0, 1, broken=True)]
@@ -216,7 +218,7 @@ def test_a_broken_ledger_drops_all_and_still_stops():
 def test_late_and_repeated_reports_change_nothing(report):
     """Each ticket is answered once."""
     ledger = Ledger(slots=1)
-    ledger.handle(Submitted(0, 0, 3, 1))
+    ledger.handle(Submitted(0, 0, 3, Rules(1)))
     ledger.handle(Done(0, 1, 0.1))
     assert ledger.handle(report) == []
     assert ledger.waiting(0) == 1

@@ -33,7 +33,7 @@ from hypothesis import strategies as st
 
 from rig.executors import CLASSES, benches
 from rig.scripts import run_script
-from taskpar import Options, Parallel, SerialExecutor, Task, parallel, use
+from taskpar import Options, Parallel, SerialExecutor, Task, parallel, record_of, use
 
 BEFORE_3_13 = sys.version_info < (3, 13)
 
@@ -233,6 +233,21 @@ def test_options_go_to_the_executor(serial):
     results.close()
 
 
+def test_options_that_speak_of_errors_hold_for_calls_that_are_sent_and_for_no_plain_call(serial):
+    """The function raises; its parallel calls are tried again, and their errors come as asked."""
+
+    @parallel(retries=2, on_error="return")
+    def inverse(number):
+        return 1 / number
+
+    zero, half = inverse.map([0, 2])
+    assert (type(zero), half) == (ZeroDivisionError, 0.5)
+    assert record_of(zero).attempt == 3
+    assert type(inverse.submit(0).result()) is ZeroDivisionError
+    with pytest.raises(ZeroDivisionError):
+        inverse(0)
+
+
 def test_a_task_is_that_of_the_decorated_function():
     """`f.task(...)` is `Task(f, ...)`: equal, and running it is the plain call."""
     assert square.task(3) == Task(square, 3)
@@ -247,6 +262,8 @@ def test_a_task_is_that_of_the_decorated_function():
         ({"chunksize": 0}, ValueError, "^chunksize must be a positive integer or None, not 0$"),
         ({"buffersize": "x"}, TypeError, "^buffersize must be a positive integer or None"),
         ({"name": 1}, TypeError, "^name must be a string or None, not 1$"),
+        ({"retries": -1}, ValueError, "^retries must be an integer of at least 0 or None, not -1$"),
+        ({"on_error": "log"}, ValueError, "^on_error must be one of 'raise', 'return', 'skip'"),
         ({"workers": 1}, TypeError, "no option 'workers': there are name, chunksize"),
     ],
 )

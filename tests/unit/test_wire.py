@@ -4,70 +4,17 @@
 calls here. Whatever cannot cross is the outcome of its own call.
 """
 
-import os
 import pickle
-import threading
 from functools import partial
 
 import pytest
+from crossing import REFUSED, WHOLE, crossed, direct, packed, same, seen
 from hypothesis import given
 from hypothesis import strategies as st
 
 from taskpar import CrossingError
-from taskpar._engine import wire
+from taskpar._engine import running, wire
 from taskpar._engine.constant import SMALL, Constant
-from taskpar._engine.submissions import reference_to
-from taskpar._model.outcome import Error
-
-REFUSED = threading.Lock()  # what nobody can pickle
-
-
-def crossed(function, items, shape="one", start=0, *, whole=False, **run):
-    """The outcomes of a batch that went there and back, with those of its parts."""
-    parts = []
-    if run.pop("parts", False):
-        run["part"] = parts.append
-    payload = packed(function, items, shape, start, whole=whole)
-    replies = [*parts_of(payload, parts, run)]
-    outcomes = []
-    for data in replies:
-        reply = wire.read_reply(data)
-        opened = reply.outcomes(start + len(outcomes))
-        assert len(opened) == reply.count
-        assert reply.pid == os.getpid()
-        assert reply.seconds >= 0
-        outcomes += opened
-    return outcomes
-
-
-def packed(function, items, shape="one", start=0, *, whole=False):
-    """A batch as bytes."""
-    calls = wire.Calls(function, shape, items, start)
-    calls.whole = whole
-    return wire.pack(calls, reference_to(function))
-
-
-def parts_of(payload, parts, run):
-    """All replies to a batch, in order."""
-    last = wire.run(payload, **run)
-    return [*parts, last]
-
-
-def direct(function, items, shape="one"):
-    """The outcomes of the same calls, without a border."""
-    calls = wire.Calls(function, shape, items, 0)
-    calls.whole = True
-    return wire.run_direct(calls).outcomes(0)
-
-
-def seen(outcomes):
-    """Outcomes as data, as errors are not equal."""
-    return [
-        ("error", type(outcome.exception), outcome.exception.args)
-        if isinstance(outcome, Error)
-        else ("value", type(outcome), outcome)
-        for outcome in outcomes
-    ]
 
 
 def shown(*args, **words):
@@ -75,11 +22,6 @@ def shown(*args, **words):
     if None in args:
         raise ValueError("none of that", args, words)
     return args, words
-
-
-def same(value):
-    """The argument itself."""
-    return value
 
 
 plain = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=3)
@@ -180,14 +122,14 @@ def test_what_is_bound_is_new_for_each_call_when_it_can_be_written_to():
 
 # ----------------------------------------------------------------------------- what cannot cross
 def test_an_argument_that_cannot_be_pickled_fails_its_own_call():
-    """The others run; the error names the call, and why."""
+    """The others run; the error names the argument, the call, and why."""
     before, failed, after = crossed(same, ["a", REFUSED, "b"], start=40)
     assert [before, after] == ["a", "b"]
     error = failed.exception
     assert type(error) is CrossingError
     assert isinstance(error, pickle.PicklingError)
     assert error.index == 41
-    assert "argument of call 41" in str(error)
+    assert "argument 'value' of call 41" in str(error)
     assert "lock" in str(error)
     assert isinstance(error.__cause__, TypeError)
 
@@ -307,147 +249,24 @@ def test_the_traceback_begins_in_the_function():
         assert trace.tb_next is None
 
 
-# ----------------------------------------------------------------------------- prefixes and slices
-class Clock:
-    """A clock that a call moves."""
-
-    def __init__(self):
-        self.now = 0.0
-
-    def __call__(self):
-        """Tell the time."""
-        return self.now
-
-
-@pytest.fixture
-def clock(monkeypatch):
-    """The clock of the wire, under control."""
-    clock = Clock()
-    monkeypatch.setattr(wire, "perf_counter", clock)
-    return clock
-
-
-CLOCKS = []
-
-
-def takes(seconds):
-    """Take so long, by the clock of the test."""
-    CLOCKS[0].now += seconds
-    return seconds
-
-
-@pytest.fixture
-def slow(clock):
-    """A function that takes as many seconds as its argument says."""
-    CLOCKS.append(clock)
-    yield takes
-    CLOCKS.clear()
-
-
-TWO_THIRDS = wire.SLICE_SECONDS * 2 / 3
-
-
-def test_a_batch_ends_with_its_slice_of_time(slow):
-    """What has not been started is not in the reply."""
-    assert crossed(slow, [TWO_THIRDS] * 5) == [TWO_THIRDS] * 2
-    assert len(crossed(slow, [100.0] * 5)) == 1
-    assert len(crossed(slow, [0.0] * 5)) == 5
-    reply = wire.read_reply(wire.run(packed(slow, [TWO_THIRDS] * 5)))
-    assert (reply.count, reply.seconds) == (2, pytest.approx(2 * TWO_THIRDS))
-
-
-def test_a_whole_batch_runs_to_its_end(slow):
-    """With a chunk size: in one reply where there is no way for parts, else in parts."""
-    assert len(crossed(slow, [100.0] * 5, whole=True)) == 5
-    parts = []
-    last = wire.run(packed(slow, [TWO_THIRDS] * 5, whole=True), part=parts.append)
-    assert [wire.read_reply(data).count for data in [*parts, last]] == [2, 2, 1]
-    assert crossed(slow, [TWO_THIRDS] * 5, whole=True, parts=True) == [TWO_THIRDS] * 5
-
-
-def test_no_more_calls_are_run_than_a_worker_may(slow):
-    """``most`` bounds the reply, in one part or in several."""
-    assert len(crossed(slow, [0.0] * 5, most=2)) == 2
-    assert len(crossed(slow, [100.0] * 5, whole=True, most=3)) == 3
-    assert len(crossed(slow, [100.0] * 5, whole=True, parts=True, most=3)) == 3
-    assert crossed(same, range(5), most=9) == [0, 1, 2, 3, 4]
-
-
-def test_errors_in_later_parts_know_their_index(slow):
-    """Positions go on over the parts of a batch."""
-
-    def fail(number):
-        takes(100.0)
-        return REFUSED if number == 3 else number
-
-    outcomes = crossed(fail, range(5), start=10, whole=True, parts=True)
-    assert outcomes[3].exception.index == 13
-
-
-told = []
-
-
-class Noted:
-    """An argument, function or result that tells when it is pickled and unpickled."""
-
-    def __init__(self, name):
-        self.name = name
-
-    def __reduce__(self):
-        told.append(f"pack {self.name}")
-        return noted, (self.name,)
-
-    def __call__(self, argument):
-        """Return something that is noted too."""
-        told.append("call")
-        return Noted(f"result {argument.name}")
-
-
-def noted(name):
-    """Unpickle."""
-    told.append(f"make {name}")
-    return Noted(name)
-
-
-def test_the_position_is_noted_before_anything_of_the_users_runs():
-    """Making the function, the argument, the call, and pickling the result: all are its call's."""
-    payload = packed(Noted("f"), [Noted("a"), Noted("b")])
-    told.clear()
-    wire.run(payload, told.append)
-    assert [
-        0,
-        *(0, "make f", "make a", "call"),
-        *(1, "make f", "make b", "call"),
-        *(0, "pack result a", 1, "pack result b"),
-    ] == told
-
-
-def test_positions_count_from_what_is_still_out(slow):
-    """After a part they begin again."""
-    positions = []
-    wire.run(packed(slow, [100.0] * 3, whole=True), positions.append, part=lambda reply: None)
-    assert set(positions) == {0}
-    assert len(positions) >= 3
-
-
 # ----------------------------------------------------------------------------- constants
 def test_a_big_constant_crosses_beside_the_batch():
     """The payload stays small, and the function is whole in the worker."""
     big = bytes(10 * SMALL)
     constant = Constant(partial(same, big))
-    calls = wire.Calls(partial(same, big), "star", [(), ()], 0)
+    calls = wire.Calls(partial(same, big), "star", [(), ()], 0, WHOLE)
     payload = wire.pack(calls, constant.reference)
     assert len(payload) < SMALL
-    assert wire.read_reply(wire.run(payload)).outcomes(0) == [big, big]
+    assert wire.read_reply(running.run(payload)).outcomes(0) == [big, big]
 
 
 def test_a_batch_whose_constant_is_gone_fails_and_the_worker_lives():
     """The job was closed while the batch was on its way: nobody waits for it any more."""
     constant = Constant(partial(same, bytes(10 * SMALL)))
-    calls = wire.Calls(same, "star", [(), ()], 3)
+    calls = wire.Calls(same, "star", [(), ()], 3, WHOLE)
     payload = wire.pack(calls, constant.reference)
     del constant
-    outcomes = wire.read_reply(wire.run(payload)).outcomes(3)
+    outcomes = wire.read_reply(running.run(payload)).outcomes(3)
     assert [outcome.exception.index for outcome in outcomes] == [3, 4]
 
 

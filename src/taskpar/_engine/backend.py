@@ -12,15 +12,19 @@ of it. In the order in which things happen:
    also from within ``send``. Before that it may report any number of ``part``.
    A ``done`` may carry outcomes for a *prefix* of the batch; what is missing goes back to the
    queue. This one rule gives time-slicing, fair tails and recovery on every backend.
-4. ``died`` tells the position, in what is still out of the batch, of the call that was running;
-   None says that *no call had been started*, so that the whole batch may be sent again.
-5. ``broken`` tells that no worker can be made any more, and why.
-6. ``stop()`` is called once, when nothing is out: let the workers go, without waiting for them.
+4. ``died`` tells how the worker ended, and the position, in the batch as it was sent, of the call
+   that was running; None says that *no call was running*, so that what is still out may be sent
+   again.
+5. ``running(ticket)`` and ``kill(ticket, position)`` are called, from any thread, where the backend
+   ``can_kill``. ``kill`` stops the worker if it is still at this position, and does not wait:
+   ``died`` or, if the batch was done in that very moment, ``done`` is the answer.
+6. ``broken`` tells that no worker can be made any more, and why.
+7. ``stop()`` is called once, when nothing is out: let the workers go, without waiting for them.
    ``join()`` waits until they are gone and nothing of theirs is left.
 
 What a backend declares: how many ``slots`` it has, whether it is ``inline``, whether its workers
-share the caller's memory (``direct``: payloads are passed as they are) or get bytes, and the
-``largest_batch`` that it takes (None: no bound).
+share the caller's memory (``direct``: payloads are passed as they are) or get bytes, whether it
+``can_kill`` a worker, and the ``largest_batch`` that it takes (None: no bound).
 """
 
 from abc import abstractmethod
@@ -28,10 +32,38 @@ from typing import NamedTuple, Protocol
 
 
 class Parcel(NamedTuple):
-    """A payload for a worker: what `taskpar._engine.wire` packed, and a name for who runs it."""
+    """A payload for a worker: what `taskpar._engine.wire` packed.
+
+    Args:
+        content: The payload itself.
+        label: A name for who runs it.
+        fresh: Whether that must be a worker that has run nothing else.
+    """
 
     content: object
     label: str | None = None
+    fresh: bool = False
+
+
+class Death(NamedTuple):
+    """How a worker ended, and what it was doing.
+
+    Args:
+        why: What is known in words: its name and its end.
+        position: The position, in the batch as it was sent, of the call that was running; None:
+            no call.
+        pid: Its process; None where there was none.
+        exitcode: Negative: the signal that ended it; None: unknown.
+        seconds: How long the call had been running; None: unknown.
+        peak_memory: The most resident memory that it had, in bytes, as far as known; None: unknown.
+    """
+
+    why: str
+    position: int | None = None
+    pid: int | None = None
+    exitcode: int | None = None
+    seconds: float | None = None
+    peak_memory: int | None = None
 
 
 class WorkerInfo(NamedTuple):
@@ -62,7 +94,7 @@ class Report(Protocol):
         """Report that the worker is through with the ticket (None: nothing more of it is home)."""
 
     @abstractmethod
-    def died(self, ticket: int, why: str, position: int | None) -> None:
+    def died(self, ticket: int, death: Death) -> None:
         """Report that the ticket's worker has died."""
 
     @abstractmethod
@@ -71,11 +103,12 @@ class Report(Protocol):
 
 
 class Backend(Protocol):
-    """One kind of worker."""
+    """One kind of worker; where it ``can_kill``, a `KillingBackend`."""
 
     slots: int
     inline: bool
     direct: bool
+    can_kill: bool
     largest_batch: int | None
 
     @abstractmethod
@@ -97,3 +130,15 @@ class Backend(Protocol):
     @abstractmethod
     def workers(self) -> tuple[WorkerInfo, ...]:
         """Tell who is there."""
+
+
+class KillingBackend(Backend, Protocol):
+    """A backend that ``can_kill``: it has two methods more."""
+
+    @abstractmethod
+    def running(self, ticket: int) -> tuple[int, float] | None:
+        """Tell which call of a ticket runs, and for how many seconds; None: none, or no ticket."""
+
+    @abstractmethod
+    def kill(self, ticket: int, position: int | None) -> None:
+        """Stop a ticket's worker if it is still at ``position`` (None: whatever it does)."""

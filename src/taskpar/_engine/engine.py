@@ -17,45 +17,18 @@ to its worker from the thread that submitted it.
 
 import os
 import threading
-import weakref
-from abc import abstractmethod
 from collections import deque
-from collections.abc import Callable
 from itertools import count
-from typing import TYPE_CHECKING, Protocol
+from time import monotonic
 
 from taskpar._engine import events, wire
-from taskpar._engine.backend import Backend, Parcel, WorkerInfo
+from taskpar._engine.acting import NO_NEWS, Actor, News
+from taskpar._engine.alarm import Alarm
+from taskpar._engine.backend import Backend, Death, WorkerInfo
+from taskpar._engine.job import Job
+from taskpar._engine.leaving import close_at_exit
 from taskpar._engine.ledger import Ledger
-from taskpar._model.outcome import Error
-from taskpar.errors import ExecutorClosedError, InitializerError, WorkerDiedError
-
-if TYPE_CHECKING:
-    from taskpar._engine.constant import Reference
-
-
-class Job(Protocol):
-    """A row of numbered calls: what the engine needs to know of a ``map``, or of submits."""
-
-    @abstractmethod
-    def calls(self, start: int, stop: int) -> wire.Calls | None:
-        """Return a batch of the job; None when nobody wants it any more."""
-
-    @abstractmethod
-    def reference(self, calls: wire.Calls) -> "Reference | BaseException":
-        """Return how workers get the function, or why it cannot be pickled."""
-
-    @abstractmethod
-    def label(self, calls: wire.Calls) -> str:
-        """Return a name for the batch."""
-
-    @abstractmethod
-    def settle(self, start: int, stop: int, reply: wire.Reply) -> None:
-        """Take the outcomes of calls ``start`` to ``stop``."""
-
-    @abstractmethod
-    def dropped(self, start: int, stop: int, broken: BaseException | None) -> None:
-        """Learn that calls will never run: cancelled, or (with the reason) no worker is left."""
+from taskpar.errors import ExecutorClosedError, InitializerError
 
 
 class Engine:
@@ -69,7 +42,7 @@ class Engine:
         self.backend = backend
         self._ledger = Ledger(0 if backend.inline else backend.slots, backend.largest_batch)
         self._lock = threading.Lock()
-        self._jobs: dict[int, Job] = {}
+        self.jobs: dict[int, Job] = {}
         self._numbers = count()
         self._pid = os.getpid()
         self._starting = threading.RLock()
@@ -79,6 +52,8 @@ class Engine:
         self._abandoned = False
         self._forgotten: deque[int] = deque()
         self._doing = threading.local()
+        self._alarm = Alarm(lambda: self.tell(events.Tick()), lambda: self._ledger.due)
+        self._actor = Actor(self)
 
     # ------------------------------------------------------------------------ for jobs
     def add(self, job: Job) -> int:
@@ -93,7 +68,7 @@ class Engine:
         with self._lock:
             self._check_open()
             number = next(self._numbers)
-            self._jobs[number] = job
+            self.jobs[number] = job
         self._sweep()
         return number
 
@@ -106,49 +81,60 @@ class Engine:
             self.backend.start(self)
             self._started = True
             if not self.backend.inline:
-                _close_at_exit(self)
+                close_at_exit(self)
 
-    def _check_open(self) -> None:
+    def check_process(self) -> None:
+        """Check that this process was not forked from the one whose workers these are.
+
+        Raises:
+            ExecutorClosedError: It was.
+        """
         if self._pid != os.getpid():
             raise ExecutorClosedError(
                 f"the executor belongs to process {self._pid}, from which this one was forked: "
                 "make another one here"
             )
+
+    def _check_open(self) -> None:
+        self.check_process()
         if self._ledger.closing:
             raise ExecutorClosedError("cannot schedule new futures: the executor was shut down")
         if self._ledger.broken:
-            raise self._broken()
+            raise self.why_broken()
 
-    def _broken(self) -> InitializerError:
+    def why_broken(self) -> InitializerError:
+        """Make the error that tells why no worker is left."""
         error = InitializerError("the executor is broken: no worker could be made ready")
         error.__cause__ = self._cause
         return error
 
     def submit(
-        self,
-        number: int,
-        start: int,
-        stop: int,
-        chunksize: int | None = None,
-        *,
-        more: bool = False,
+        self, number: int, start: int, stop: int, rules: events.Rules, *, more: bool = False
     ) -> None:
         """Let calls of a job wait for a worker; there may be ``more`` of them, or these are all.
 
         Raises:
             ExecutorClosedError: After `shutdown`.
         """
-        event = events.Submitted(number, start, stop, chunksize, more)
+        event = events.Submitted(number, start, stop, rules, more)
         self._check_open()
         with self._lock:
             self._check_open()
-            actions = self._ledger.handle(event)
+            actions = self._ledger.handle(event, monotonic())
         self._do(actions)
-        self._sweep()
+        self._settle_down()
 
     def want(self, number: int, index: int) -> None:
         """Run a call here, where the backend is inline and nobody has run it yet."""
-        self._handle(events.Wanted(number, index))
+        self.tell(events.Wanted(number, index))
+
+    def passed(self, number: int, call: int | None) -> None:
+        """Learn that the reader has seen a call's error (None: that nobody will see any)."""
+        self.tell(events.Passed(number, call))
+
+    def cancel(self, number: int, call: int) -> None:
+        """Stop a call that nobody wants any more, if it runs."""
+        self.tell(events.Cancelled(number, call))
 
     def forget(self, number: int) -> None:
         """Let a job go: what waits of it is not run any more.
@@ -164,70 +150,75 @@ class Engine:
         while self._forgotten and self._lock.acquire(blocking=False):
             try:
                 number = self._forgotten.popleft() if self._forgotten else None
-                actions = [] if number is None else self._ledger.handle(events.Closed(number))
+                actions = (
+                    []
+                    if number is None
+                    else self._ledger.handle(events.Closed(number), monotonic())
+                )
             finally:
                 self._lock.release()
             if number is not None:
-                self._jobs.pop(number, None)
+                self.jobs.pop(number, None)
             self._do(actions)
 
     # --------------------------------------------------------------------- for backends
     def part(self, ticket: int, reply: object) -> None:
         """Take a report that some outcomes of a ticket are home."""
         home = _read(reply)
-        self._handle(events.Part(ticket, home.count, home.seconds), home)
+        self.tell(events.Part(ticket, home.count, home.seconds, home.failed), News(home))
 
     def done(self, ticket: int, reply: object) -> None:
         """Take a report that a worker is through with a ticket."""
         home = _read(reply)
-        self._handle(events.Done(ticket, home.count, home.seconds), home)
+        self.tell(events.Done(ticket, home.count, home.seconds, home.failed), News(home))
 
-    def died(self, ticket: int, why: str, position: int | None) -> None:
+    def died(self, ticket: int, death: Death) -> None:
         """Take a report that the worker of a ticket has died."""
-        self._handle(events.Died(ticket, position), why=why)
+        self.tell(events.Died(ticket, death.position), News(death=death))
 
     def broken(self, cause: BaseException | None) -> None:
         """Take a report that no worker can be made."""
         self._cause = self._cause or cause
-        self._handle(events.Broken())
+        self.tell(events.Broken())
 
     # ---------------------------------------------------------------------------- doing
-    def _handle(
-        self, event: events.Event, reply: wire.Reply | None = None, why: str | None = None
-    ) -> None:
+    def tell(self, event: events.Event, news: News = NO_NEWS) -> None:
+        """Let the ledger handle an event, and do what it says."""
         with self._lock:
-            actions = self._ledger.handle(event)
-        self._do(actions, reply, why)
-        self._sweep()
+            actions = self._ledger.handle(event, monotonic())
+        self._do(actions, news)
+        self._settle_down()
         if self._abandoned and not self._ledger.closing:
             self.shutdown(wait=False)
 
-    def _do(
-        self, actions: list[events.Action], reply: wire.Reply | None = None, why: str | None = None
-    ) -> None:
+    def _settle_down(self) -> None:
+        """Do what may wait until all actions are done."""
+        self._alarm.look()
+        self._sweep()
+
+    def _do(self, actions: list[events.Action], news: News = NO_NEWS) -> None:
         """Do what the ledger says.
 
         A backend may report from within `send`. What follows from that is done after what is being
         done now, not within it: else a row of quick batches would end as a deep recursion. Only
         inline, where a call may wait for another one, it is done at once.
         """
-        steps = [(action, reply, why) for action in actions]
+        steps = [(action, news) for action in actions]
         if self.backend.inline:
             for step in steps:
-                self._step(*step)
+                self._actor.do(*step)
             return
-        row: deque[tuple[events.Action, wire.Reply | None, str | None]] | None
-        row = getattr(self._doing, "row", None)
+        row: deque[tuple[events.Action, News]] | None = getattr(self._doing, "row", None)
         if row is not None:
             row.extend(steps)
             return
         row = self._doing.row = deque(steps)
-        del steps, reply
+        del steps, news
         interrupt: BaseException | None = None
         try:
             while row:
                 try:
-                    self._step(*row.popleft())
+                    self._actor.do(*row.popleft())
                 except BaseException as error:  # noqa: BLE001  # Ctrl-C: all must be done first
                     interrupt = error
         finally:
@@ -235,43 +226,12 @@ class Engine:
         if interrupt is not None:
             raise interrupt
 
-    def _step(self, action: events.Action, reply: wire.Reply | None, why: str | None) -> None:
-        match action:
-            case events.Send():
-                self._send(action)
-            case events.Settle(number, start, stop):
-                if (job := self._jobs.get(number)) and reply is not None:
-                    job.settle(start, stop, reply)
-            case events.Blame(number, index):
-                if job := self._jobs.get(number):
-                    error = Error(WorkerDiedError(f"call {index}: {why}", index))
-                    job.settle(index, index + 1, wire.Reply(0, 1, 0.0, [error]))
-            case events.Drop(number, start, stop, broken):
-                if job := self._jobs.get(number):
-                    job.dropped(start, stop, self._broken() if broken else None)
-            case events.Stop():
-                if self._started:
-                    self.backend.stop()
-                self._stopped.set()
-
-    def _send(self, send: events.Send) -> None:
-        job = self._jobs.get(send.job)
-        calls = None if job is None else job.calls(send.start, send.stop)
-        if job is None or calls is None:
-            self.done(send.ticket, wire.Reply(0, send.stop - send.start, 0.0, []))
-            return
-        calls.whole = send.chunksize is not None
-        try:
-            content = calls if self.backend.direct else wire.pack(calls, job.reference(calls))
-            parcel = Parcel(content, job.label(calls))
-        except BaseException as error:  # a user's class can raise anything; a ticket must come back
-            count = send.stop - send.start
-            self.done(send.ticket, wire.Reply(0, count, 0.0, [Error(error)] * count))
-            main = threading.current_thread() is threading.main_thread()
-            if main and isinstance(error, KeyboardInterrupt):
-                raise  # Ctrl-C is the user's to see at once
-            return
-        self.backend.send(send.ticket, parcel)
+    def let_go(self) -> None:
+        """Let the workers go: all is home."""
+        self._alarm.close()
+        if self._started:
+            self.backend.stop()
+        self._stopped.set()
 
     @property
     def closed(self) -> bool:
@@ -285,15 +245,20 @@ class Engine:
         return self.backend.workers()
 
     # -------------------------------------------------------------------------- leaving
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Take no more jobs, and let the workers go when all calls are home."""
+    def shutdown(
+        self, wait: bool = True, *, cancel_futures: bool = False, kill: bool = False
+    ) -> None:
+        """Take no more jobs, and let the workers go when all calls are home.
+
+        With ``kill``, workers that can be stopped are stopped, whatever they do.
+        """
         if self._pid != os.getpid():
             return  # the workers are those of the process that this one was forked from
-        self._handle(events.Shutdown(cancel_futures))
+        self.tell(events.Shutdown(cancel_futures, kill))
         if not wait or getattr(self._doing, "row", None) is not None:
             return  # who comes from within a report would wait for himself
-        while self.backend.inline and self._ledger.waits:
-            self._handle(events.Wanted())
+        while self.backend.inline and any(map(self._ledger.waiting, list(self.jobs))):
+            self.tell(events.Wanted())
         if self._started:
             self._stopped.wait()
             self.backend.join()
@@ -313,38 +278,7 @@ def _read(reply: object) -> wire.Reply:
     if isinstance(reply, wire.Reply):
         return reply
     if reply is None:
-        return wire.Reply(0, 0, 0.0, [])
+        return wire.Reply(0, 0, 0.0, (), [])
     if isinstance(reply, bytes | memoryview):
         return wire.read_reply(reply)
     raise TypeError(f"a reply is bytes or a Reply, not {type(reply).__name__}")
-
-
-# ---------------------------------------------------------------------------------- at exit
-_open: "weakref.WeakSet[Engine]" = weakref.WeakSet()
-_watching: Callable[[], bool] | None = None
-_watch_lock = threading.Lock()
-
-
-def _close_at_exit(engine: Engine) -> None:
-    """See to it that an engine ends its work and lets its workers go before the interpreter ends.
-
-    One thread waits for the main thread to end: at that time threads and processes can still be
-    started, which functions registered with `atexit` cannot do.
-    """
-    global _watching
-    _open.add(engine)
-    with _watch_lock:
-        if _watching is None or not _watching():
-            watcher = threading.Thread(target=_close_all, name="taskpar-exit")
-            watcher.start()
-            _watching = watcher.is_alive
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_open.clear)  # they are the parent's
-
-
-def _close_all() -> None:
-    threading.main_thread().join()
-    for engine in list(_open):
-        engine.shutdown()

@@ -2,103 +2,189 @@
 
 Pickle alone loses most of an exception, and calls its ``__init__`` with ``args``, which fails for
 every class whose ``__init__`` takes something else. Here an exception is rebuilt *without* its
-own ``__init__``, from what it holds; a class that says itself how it is pickled is obeyed.
+own ``__init__``, from what it holds; a class that says itself how it is pickled is obeyed, as long
+as the same class comes back.
+
+What every exception has is read and written past its class, which may have defined these names,
+or ``__getattribute__``, in its own way.
 """
 
 import io
 import pickle
+import threading
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from functools import lru_cache
 from types import GetSetDescriptorType, MemberDescriptorType, TracebackType
-from typing import Any
+from typing import Any, cast
 
-from taskpar._engine import pickling
+from taskpar._engine import pickling, place
 from taskpar.errors import DescribedError
 
-_STATE = ("__cause__", "__context__", "__suppress_context__", "__traceback__", "__notes__")
+_STATE = ("__cause__", "__context__", "__suppress_context__", "__traceback__")
+"""In this order, as whoever sets a cause suppresses the context."""
+
+_INNER: dict[str, Any] = dict(vars(BaseException))
+_MESSAGE: Any = vars(BaseExceptionGroup)["message"]
+_MEMBERS: Any = vars(BaseExceptionGroup)["exceptions"]
 
 _BARE = (object, BaseException, BaseExceptionGroup)
 """Builtin classes of which nothing is to be kept beside `_STATE` and the args."""
 
+_FRAMES = 1000
+"""Frames kept at either end of a traceback: those of an endless recursion are all alike."""
+
+_LONG = 10_000
+"""Characters of a text that stands for something: more nobody reads."""
+
 Keep = Callable[[object], object]
 """Says what goes in place of a part of an exception, if not the part itself."""
+
+Row = tuple[str, str, int, str | None, str | None]
+"""A frame: its file, function and line, and its module's ``__name__`` and ``__file__``."""
 
 
 def dumps(error: BaseException) -> bytes:
     """Turn an exception into bytes; never raises, as what cannot cross is described instead."""
-    for dump in (_same, _readable, _described):
-        try:
-            data = dump(error)
-            pickle.loads(data)
-        except BaseException:  # noqa: S112, BLE001  # whatever the user's class does: the next candidate is safer
-            continue
-        return data
-    return pickle.dumps(DescribedError(type(error).__qualname__))
+    return pickle.dumps((_summary(error), _packed(error)), pickling.PROTOCOL)
 
 
 def loads(data: bytes) -> BaseException:
-    """Turn bytes back into the exception."""
-    error = pickle.loads(data)
-    return error if isinstance(error, BaseException) else DescribedError(repr(error))
+    """Turn bytes back into the exception.
+
+    Raises:
+        KeyboardInterrupt: The user's own; whatever else happens, the exception is described.
+    """
+    summary, packed = pickle.loads(data)
+    try:
+        error = pickle.loads(packed)[-1]
+    except BaseException as cause:
+        if is_ctrl_c(cause):
+            raise
+        error = DescribedError(f"{summary}\n(it cannot be unpickled: {_summary(cause)})")
+        error.__cause__ = cause
+    return error if _is_exception(error) else DescribedError(_text(error))
+
+
+def _is_exception(thing: object) -> bool:
+    """Tell whether a thing is an exception, whatever it says of its ``__class__``."""
+    return issubclass(type(thing), BaseException)
+
+
+def is_ctrl_c(error: BaseException) -> bool:
+    """Tell whether it may be the user who interrupts, not an object that raises what Ctrl-C does.
+
+    Ctrl-C comes to the main thread of a process; workers are not interrupted by it.
+    """
+    if not issubclass(type(error), KeyboardInterrupt) or place.inside_worker():
+        return False
+    return threading.current_thread() is threading.main_thread()
 
 
 # -------------------------------------------------------------------------- candidates, best first
-def _same(error: BaseException) -> bytes:
-    return _dump(error, _as_it_is)
-
-
-def _readable(error: BaseException) -> bytes:
-    """Put a text in place of each argument or attribute that can't cross, in its causes too."""
-    return _dump(error, _crossing)
-
-
-def _described(error: BaseException) -> bytes:
-    return _dump(_description(error), _as_it_is)
-
-
-def _description(error: BaseException) -> DescribedError:
-    """Stand in for an exception whose class itself cannot cross."""
-    text = "".join(traceback.format_exception(error))
-    return DescribedError(f"{text}\n({type(error).__qualname__} itself cannot be pickled)")
+def _packed(error: BaseException) -> bytes:
+    for keep in (_as_it_is, _readable, _all_readable):
+        try:
+            data = _dump(error, keep)
+            if _kind(pickle.loads(data)[-1]) == _kind(error) or keep is not _as_it_is:
+                return data
+        except BaseException:  # noqa: S112, BLE001  # whatever the user's class does: the next candidate is safer
+            continue
+    return pickle.dumps([_description(error)], pickling.PROTOCOL)
 
 
 def _as_it_is(part: object) -> object:
     return part
 
 
-def _crossing(part: object) -> object:
+def _readable(part: object) -> object:
+    """Put a text in place of what can't cross; an exception is taken apart in its turn."""
+    return part if _is_exception(part) else _all_readable(part)
+
+
+def _all_readable(part: object) -> object:
+    """Put a text in place of what can't cross."""
     try:
         pickle.loads(pickling.dumps(part))
     except BaseException:  # noqa: BLE001  # as above
-        try:
-            return repr(part)
-        except BaseException:  # noqa: BLE001  # as above
-            return f"<{type(part).__qualname__}>"
+        return _text(part)
     return part
+
+
+def _description(error: BaseException) -> DescribedError:
+    """Stand in for an exception whose class itself cannot cross."""
+    try:
+        text = "".join(traceback.format_exception(error))
+    except BaseException:  # noqa: BLE001  # as above
+        text = _summary(error)
+    return DescribedError(f"{text}\n({type(error).__qualname__} itself cannot be pickled)")
+
+
+def _kind(thing: object) -> tuple[str, str]:
+    """Name a class: one that travels by value is made anew in the worker that looks at it."""
+    return type(thing).__module__, type(thing).__qualname__
+
+
+def _summary(error: BaseException) -> str:
+    return f"{type(error).__qualname__}: {_text(error, str)}"
+
+
+def _text(part: object, show: Callable[[object], str] = repr) -> str:
+    try:
+        return str.__getitem__(show(part), slice(_LONG))  # a plain string, also of a subclass
+    except BaseException:  # noqa: BLE001  # as above
+        return f"<{type(part).__qualname__}>"
 
 
 # ------------------------------------------------------------------------------- there and back
 def _dump(error: BaseException, keep: Keep) -> bytes:
-    from tblib import Traceback
+    begun: dict[int, BaseException] = {}
 
     class ExceptionPickler(pickling.pickler_class()):  # type: ignore[misc]  # made at run time
         def reducer_override(self, obj: Any) -> Any:
-            if isinstance(obj, BaseException):
+            if _is_exception(obj):
+                if id(obj) in begun:  # it would be known by now, were it made
+                    raise pickle.PicklingError("it is among its own arguments")
+                begun[id(obj)] = obj
                 return _reduce(obj, keep)
-            if isinstance(obj, TracebackType):
-                return (_traceback, (Traceback(obj).to_dict(),))
+            if type(obj) is TracebackType:
+                return (_traceback, (_rows(obj),))
             return super().reducer_override(obj)
 
     with io.BytesIO() as file:
-        ExceptionPickler(file, pickling.PROTOCOL).dump(error)
+        ExceptionPickler(file, pickling.PROTOCOL).dump(_linked(error))
         return file.getvalue()
+
+
+def _linked(error: BaseException) -> list[BaseException]:
+    """Return all that an exception leads to, the exception last.
+
+    So the longest chain is no deep recursion: what one refers to has been pickled before it.
+    """
+    found: dict[int, BaseException] = {}
+    todo = [error]
+    while todo:
+        one = todo.pop()
+        if id(one) not in found:
+            found[id(one)] = one
+            links = [_INNER[name].__get__(one) for name in ("__context__", "__cause__")]
+            members = _MEMBERS.__get__(one) if _is_group(one) else ()
+            todo += [link for link in (*members, *links) if link is not None]
+    return list(reversed(found.values()))
+
+
+def _is_group(error: BaseException) -> bool:
+    return issubclass(type(error), BaseExceptionGroup)
 
 
 def _reduce(error: BaseException, keep: Keep) -> tuple[object, ...]:
     """Say how to make an exception and, after it is known to the pickler, what it holds."""
     cls = type(error)
-    held = {name: getattr(error, name) for name in _STATE if hasattr(error, name)}
+    held = {name: _INNER[name].__get__(error) for name in _STATE}
+    attributes = _attributes(error)
+    if "__notes__" in attributes:
+        held["__notes__"] = _kept_notes(attributes["__notes__"], keep)
     state: object = None
     fields = {name: _kept(value, keep) for name, value in _fields(error).items()}
     make: tuple[object, ...]
@@ -107,10 +193,10 @@ def _reduce(error: BaseException, keep: Keep) -> tuple[object, ...]:
         if isinstance(reduced, str) or len(reduced) > 3:
             raise pickle.PicklingError(f"cannot follow how {cls.__qualname__} is pickled")
         make, state, fields = reduced[:2], (*reduced, None)[2], {}
-    elif isinstance(error, BaseExceptionGroup):
-        make = (_rebuild, (cls, (error.message, list(error.exceptions))))
+    elif _is_group(error):
+        make = (_rebuild, (cls, (_MESSAGE.__get__(error), list(_MEMBERS.__get__(error)))))
     elif keep(cls) is cls:
-        make = (_rebuild, (cls, tuple(map(keep, error.args))))
+        make = (_rebuild, (cls, tuple(map(keep, _INNER["args"].__get__(error)))))
     else:
         stand_in = _description(error)
         make, fields = (_rebuild, (DescribedError, stand_in.args)), vars(stand_in)
@@ -128,9 +214,14 @@ def _says_itself(cls: type[BaseException]) -> bool:
     return False
 
 
+def _attributes(error: BaseException) -> dict[str, Any]:
+    attributes: dict[str, Any] = _INNER["__dict__"].__get__(error)
+    return attributes
+
+
 def _fields(error: BaseException) -> dict[str, object]:
     """Return what an exception holds in its ``__dict__``, in slots, and in C, as `OSError` does."""
-    fields = {name: value for name, value in vars(error).items() if name not in _STATE}
+    fields = {name: value for name, value in _attributes(error).items() if name != "__notes__"}
     for name, (descriptor, builtin) in _descriptors(type(error)).items():
         try:
             value = descriptor.__get__(error)
@@ -149,14 +240,18 @@ def _descriptors(cls: type[BaseException]) -> dict[str, tuple[Any, bool]]:
         kinds = (MemberDescriptorType, GetSetDescriptorType) if builtin else MemberDescriptorType
         for name, descriptor in vars(part).items():
             # An AttributeError's ``obj`` may be anything, of any size: pickle drops it, too.
-            if isinstance(descriptor, kinds) and part not in _BARE and name != "obj":
+            if issubclass(type(descriptor), kinds) and part not in _BARE and name != "obj":
                 found.setdefault(name, (descriptor, builtin))
     return found
 
 
 def _kept(value: object, keep: Keep) -> object:
     """Return a field as it will cross; an exception among them is taken apart in its turn."""
-    return value if isinstance(value, BaseException) else keep(value)
+    return value if _is_exception(value) else keep(value)
+
+
+def _kept_notes(notes: object, keep: Keep) -> object:
+    return [keep(note) for note in notes] if type(notes) is list else keep(notes)
 
 
 def _rebuild(cls: type[BaseException], args: tuple[object, ...]) -> BaseException:
@@ -169,8 +264,8 @@ def _rebuild(cls: type[BaseException], args: tuple[object, ...]) -> BaseExceptio
         builtin.__init__(error, *args)
     except TypeError:  # the builtin part was given other arguments than these
         BaseException.__init__(error, *args)
-    if not isinstance(error, BaseExceptionGroup):
-        BaseException.__setattr__(error, "args", args)  # also where the class refuses it
+    if not _is_group(error):
+        _INNER["args"].__set__(error, args)
     return error
 
 
@@ -179,18 +274,70 @@ def _restore(error: BaseException, all_of_it: tuple[Any, dict[str, Any], dict[st
     if state is not None:
         error.__setstate__(state)
     descriptors = _descriptors(type(error))
+    attributes = _attributes(error)
     for name, value in fields.items():
         if name not in descriptors:
-            vars(error)[name] = value
+            attributes[name] = value
             continue
         with suppress(AttributeError):  # a read-only one, of a class in C: it was made with it
             descriptors[name][0].__set__(error, value)
-    for name, value in held.items():
-        BaseException.__setattr__(error, name, value)  # as above
+    if "__notes__" in held:
+        attributes["__notes__"] = held["__notes__"]
+    for name in _STATE:
+        _INNER[name].__set__(error, held[name])
 
 
-def _traceback(described: dict[str, Any]) -> TracebackType | None:
+# ------------------------------------------------------------------------------------- tracebacks
+def _rows(trace: TracebackType) -> list[Row]:
+    """Return a traceback as data, the outermost frame first; of a very long one both its ends."""
+    rows: list[Row] = []
+    entry: TracebackType | None = trace
+    while entry is not None:
+        code, names = entry.tb_frame.f_code, entry.tb_frame.f_globals
+        module, file = (_text_or_none(names.get(name)) for name in ("__name__", "__file__"))
+        rows.append((code.co_filename, code.co_name, entry.tb_lineno or 1, module, file))
+        entry = entry.tb_next
+    return rows if len(rows) <= 2 * _FRAMES else rows[:_FRAMES] + rows[-_FRAMES:]
+
+
+def _text_or_none(name: object) -> str | None:
+    return name if type(name) is str else None
+
+
+def _traceback(rows: list[Row]) -> TracebackType | None:
+    """Make a traceback of frames that look like those of the worker."""
+    trace: TracebackType | None = None
+    for row in reversed(rows):
+        alike = _entry(*row)
+        trace = TracebackType(trace, alike.tb_frame, alike.tb_lasti, alike.tb_lineno)
+    return trace
+
+
+@lru_cache(maxsize=1024)
+def _entry(*row: str | int | None) -> TracebackType:
+    """Make an entry of a traceback.
+
+    It is made in a thread of its own: a frame leads to all frames in which it was made, and so an
+    error would keep whatever its reader was doing alive.
+    """
+    made: list[TracebackType] = []
+    maker = threading.Thread(target=lambda: made.append(_made(*row)), name="taskpar-traceback")
+    try:
+        maker.start()
+    except RuntimeError:  # the interpreter is shutting down
+        return _made(*row)
+    maker.join()
+    return made[0]
+
+
+def _made(path: Any, function: Any, line: Any, module: Any, file: Any) -> TracebackType:
     from tblib import Traceback
 
-    rebuilt = Traceback.from_dict(described).as_traceback()
-    return rebuilt if isinstance(rebuilt, TracebackType) else None
+    names = {"__name__": module, "__file__": file}
+    frame = {
+        "f_code": {"co_filename": path, "co_name": function},
+        "f_globals": {name: value for name, value in names.items() if value is not None},
+        "f_lineno": line,
+    }
+    described = {"tb_frame": frame, "tb_lineno": line, "tb_next": None}
+    return cast("TracebackType", Traceback.from_dict(described).as_traceback())

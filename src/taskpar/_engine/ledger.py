@@ -1,86 +1,44 @@
 """The book of every call: what waits, what is out at a worker, what is home.
 
-All that decides is here, and nothing else is: one pure function of events,
-``ledger.handle(event) -> actions``. No thread, no clock, no pickle, no process. So each rule
+All that decides is here, and nothing else is: one pure function of events and the given time,
+``ledger.handle(event, now) -> actions``. No thread, no clock, no pickle, no process. So each rule
 exists once, for all backends, and is tested by simulation.
 
 ::
 
-    Submitted ──► waiting ──(a slot is free: cut a batch)──► out ──Part/Done──► home
-                     ▲                                        │
-                     └──── what a Done or a Died left over ───┘
+                     ┌──────────── another attempt, when its time has come ────────────┐
+                     ▼                                                                 │
+    Submitted ──► waiting ──(a slot is free: cut a batch)──► out ──Part/Done/Died──► failed?
+                     ▲                                        │                        │ no
+                     └──── what a Done or a Died left over ───┘                        ▼
+                                                                                     home
 
 Rules for whoever edits this file:
 
-1. A call is in exactly one of the three places; it leaves *out* by exactly one report.
+1. A call is in exactly one of these places; it leaves *out* by exactly one report.
 2. A batch is one run of consecutive calls of one job. Reports are about a *prefix* of what is
    still out of it; the rest goes back to the *front* of the queue, so that order is kept.
 3. Jobs take turns, a batch each, in the order in which they came.
 4. Nothing here knows a function, an argument, a value or an exception.
+5. Whether a call is tried again is asked for (`Retry`); until the answer comes it counts as out.
+6. A call that is cancelled while it is out runs no further: its worker is stopped within it, and
+   it is dropped where it would wait again.
 """
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from typing import get_args
 
-from taskpar._engine.events import (
-    Action,
-    Blame,
-    Broken,
-    Closed,
-    Died,
-    Done,
-    Drop,
-    Event,
-    Part,
-    Send,
-    Settle,
-    Shutdown,
-    Stop,
-    Submitted,
-    Wanted,
-)
+from taskpar._engine import events
+from taskpar._engine.events import Action, Blame, Drop, Event, Kill, Look, Retry, Send, Stop
+from taskpar._engine.waiting import Alarms, Batch, Waiting
 
-TARGET_SECONDS = 0.01
-"""How long a batch should take: long against the 0.1 ms of a message there and back, short
-against what a reader notices, so that a batch costs neither throughput nor latency."""
-
-FIRST_BATCH = 1
-"""Calls in a job's first batches, before it is known how long a call takes: a long call must not
-keep others waiting behind it while a worker is idle."""
-
-SHARE = 2
-"""A batch takes at most 1/(SHARE x slots) of what waits, so batches shrink towards the tail."""
-
-MAX_BARREN_DEATHS = 3
+MAX_BARREN_DEATHS = 8
 """Workers may die this often in a row before they start a call, beside one in each slot, as all
 that are idle may be killed at once; then the executor is broken."""
 
-
-# ----------------------------------------------------------------------------------------- state
-class _Job:
-    """What waits of one job, and what its calls have cost so far."""
-
-    __slots__ = ("chunksize", "count", "mean", "most", "queued", "waiting")
-
-    def __init__(self, chunksize: int | None) -> None:
-        self.chunksize = chunksize
-        self.waiting: deque[tuple[int, int]] = deque()
-        self.count = 0  # how many calls wait
-        self.mean: float | None = None  # seconds a call, the last batches weighing most
-        self.most = 0  # how many have waited at once, as long as there may be more
-        self.queued = False  # whether it stands in the row of those whose turn will come
-
-
-class _Batch:
-    """A run of calls that is out at a worker."""
-
-    __slots__ = ("barren", "job", "start", "stop")
-
-    def __init__(self, job: int, start: int, stop: int) -> None:
-        self.job = job
-        self.start = start
-        self.stop = stop
-        self.barren = True  # whether none of it has come home
+_LOOK = -1
+"""Stands for a job in the name of an alarm that is about a ticket."""
 
 
 class Ledger:
@@ -98,39 +56,43 @@ class Ledger:
         self.stopped = False
         self._slots = max(slots, 1)
         self._largest = largest_batch
-        self._jobs: dict[int, _Job] = {}
-        self._row: deque[int] = deque()
-        self._out: dict[int, _Batch] = {}
-        self._wanted: set[int] = set()
+        self._jobs: dict[int, Waiting] = {}
+        self._row: deque[Waiting] = deque()
+        self._out: dict[int, Batch] = {}
+        self._lent: set[int] = set()
         self._tickets = 0
         self._barren = 0
         self._cancelling = False
+        self._alarms = Alarms()  # for a job and a call, or for _LOOK and a ticket
+        self._now = 0.0
+        # Each event has the method of its name.
         self._rules: dict[type, Callable[..., Iterator[Action]]] = {
-            Submitted: self._submitted,
-            Wanted: self._want,
-            Part: self._part,
-            Done: self._done,
-            Died: self._died,
-            Broken: self._break,
-            Closed: self._close,
-            Shutdown: self._shutdown,
+            kind: getattr(self, f"_{kind.__name__.lower()}") for kind in get_args(Event)
         }
 
     @property
     def idle(self) -> bool:
         """Whether nothing waits and nothing is out."""
-        return not self._out and not self.waits
+        return not (self._out or self.waits)
 
     @property
     def waits(self) -> bool:
-        """Whether any call waits."""
-        return any(job.count for job in self._jobs.values())
+        """Whether any call waits, for a worker or for its time."""
+        return any(not job.idle for job in self._jobs.values())
+
+    @property
+    def due(self) -> float:
+        """When a `Tick` is wanted, as no other event tells what is to be done then; inf: never.
+
+        That is never too late, and too early where what was to be done is of no use any more.
+        """
+        return self._alarms.due
 
     def waiting(self, job: int) -> int:
-        """Tell how many calls of a job wait."""
+        """Tell how many calls of a job wait for a worker."""
         return self._jobs[job].count if job in self._jobs else 0
 
-    def handle(self, event: Event) -> list[Action]:
+    def handle(self, event: Event, now: float = 0.0) -> list[Action]:
         """Take one event into the book and say what must be done now.
 
         **Law:** every submitted call comes out exactly once, in a `Settle`, a `Blame` or a `Drop`,
@@ -138,177 +100,251 @@ class Ledger:
 
         Args:
             event: What has happened. A report about an unknown ticket changes nothing.
-
-        Returns:
-            What to do, in this order.
+            now: The time, in seconds; it may stand still.
         """
-        actions = list(self._rules[type(event)](event))
-        actions += self._cut()
+        self._now = max(now, self._now)
+        actions = [*self._rules[type(event)](event), *self._ring(), *self._cut()]
         if self.closing and not self.stopped and self.idle:
             self.stopped = True
             actions.append(Stop())
         return actions
 
-    # ------------------------------------------------------------------------------------- rules
-    def _submitted(self, event: Submitted) -> Iterator[Action]:
-        job = self._jobs.get(event.job)
-        if job is None:
-            job = self._jobs[event.job] = _Job(event.chunksize)
-        self._put(event.job, event.start, event.stop)
+    # ----------------------------------------------------------------------- rules: in and out
+    def _submitted(self, event: events.Submitted) -> Iterator[Action]:
+        if event.job not in self._jobs:
+            self._jobs[event.job] = Waiting(event.job, event.rules, self._alarms)
+        job = self._jobs[event.job]
+        job.put(event.start, event.stop)
+        self._queue(job)
         job.most = max(job.count, job.most) if event.more else 0
         if self.broken:
-            yield from self._drop(event.job, broken=True)
+            yield from self._drop(job)
 
-    def _want(self, event: Wanted) -> Iterator[Action]:
-        number = event.job
-        if number is None:
-            number = next((n for n, job in self._jobs.items() if job.count), None)
-        if number is None or not self.waiting(number):
-            return
-        job = self._jobs[number]
-        index = job.waiting[0][0] if event.call is None else event.call
-        place = next((i for i, (a, b) in enumerate(job.waiting) if a <= index < b), None)
-        if place is None:
-            return
-        start, stop = job.waiting[place]
-        job.waiting[place] = (start, index)
-        job.waiting.insert(place + 1, (index + 1, stop))
-        job.waiting = deque(span for span in job.waiting if span[0] < span[1])
-        job.count -= 1
-        self._wanted.add(self._tickets)
-        yield self._send(number, index, index + 1)
+    def _wanted(self, event: events.Wanted) -> Iterator[Action]:
+        yield from self._ring()  # what he wants may be due
+        jobs = self._jobs.values() if event.job is None else [self._jobs.get(event.job)]
+        for job in jobs:
+            call = None if job is None else job.take_call(event.call)
+            if job is not None and call is not None:
+                self._lent.add(self._tickets)
+                yield self._send(job, call, call + 1)
+                break
 
-    def _part(self, event: Part) -> Iterator[Action]:
+    def _part(self, event: events.Part) -> Iterator[Action]:
         batch = self._out.get(event.ticket)
         if batch is not None:
-            yield from self._home(batch, event.calls, event.seconds)
+            yield from self._home(batch, event)
 
-    def _done(self, event: Done) -> Iterator[Action]:
+    def _done(self, event: events.Done) -> Iterator[Action]:
         batch = self._back(event.ticket)
         if batch is not None:
-            yield from self._home(batch, event.calls, event.seconds)
-            yield from self._again(batch)
+            yield from self._home(batch, event)
+            yield from self._put_back(batch.job, batch.start, batch.stop)
 
-    def _died(self, event: Died) -> Iterator[Action]:
+    def _died(self, event: events.Died) -> Iterator[Action]:
         batch = self._back(event.ticket)
         if batch is None:
             return
-        first = batch.start
-        if event.position is not None and first + event.position < batch.stop:
-            guilty = first + event.position
+        job, first = batch.job, batch.start
+        # Positions count from the batch as it was sent: so each names one call, whatever is home.
+        guilty = -1 if event.position is None else batch.sent + event.position
+        if first <= guilty < batch.stop:
             self._barren = 0
-            yield Blame(batch.job, guilty)
-            batch.start = guilty + 1
-            yield from self._again(batch)
+            if batch.killed or guilty in job.unwanted:
+                yield job.give_up(guilty)
+            else:
+                yield self._failed(job, guilty, None, late=batch.late == guilty)
+            yield from self._put_back(job, guilty + 1, batch.stop)
             # Finished, but not handed over before the death: the one case of a second start.
-            yield from self._again(_Batch(batch.job, first, guilty))
+            yield from self._put_back(job, first, guilty)
             return
-        yield from self._again(batch)
-        if batch.barren:
+        yield from self._put_back(job, first, batch.stop)
+        if batch.barren and not batch.killed:
             self._barren += 1
             if self._barren > MAX_BARREN_DEATHS + self._slots:
-                yield from self._break(Broken())
+                yield from self._broken(events.Broken())
 
-    def _break(self, event: Broken) -> Iterator[Action]:
-        self.broken = True
-        for number in self._jobs:
-            yield from self._drop(number, broken=True)
+    def _home(self, batch: Batch, event: events.Part | events.Done) -> Iterator[Action]:
+        first, end = batch.start, min(batch.start + event.calls, batch.stop)
+        if first == end:
+            return
+        self._barren, batch.barren = 0, False
+        batch.start, start, job = end, first, batch.job
+        each = event.seconds / (end - first)
+        job.mean = each if job.mean is None else (job.mean + each) / 2
+        for call in [first + offset for offset in event.failed]:
+            late = call == batch.late  # it raises what asking it to stop makes it raise
+            if not (late or job.may_retry(call)):
+                job.failed(call)
+                continue
+            if start < call:
+                yield job.settle(start, call, start - first)
+            yield self._failed(job, call, None if late else call - first, late=late)
+            start = call + 1
+        if start < end:
+            yield job.settle(start, end, start - first)
 
-    def _close(self, event: Closed) -> Iterator[Action]:
-        job = self._jobs.pop(event.job, None)
-        if job is not None and job.queued:
-            self._row.remove(event.job)
+    def _failed(self, job: Waiting, call: int, offset: int | None, *, late: bool = False) -> Action:
+        """Ask whether to try a call again, if its job's rules leave that open."""
+        if job.may_retry(call) and not self._ends:
+            return Retry(job.number, call, job.ask(call), offset, late)
+        return self._for_good(job, call, offset, late=late)
+
+    def _for_good(self, job: Waiting, call: int, offset: int | None, *, late: bool) -> Action:
+        job.failed(call)
+        settle = job.settle(call, call + 1, offset or 0)
+        return Blame(job.number, call, late) if offset is None else settle
+
+    def _again(self, event: events.Again) -> Iterator[Action]:
+        job = self._asked(event)
+        if job is not None and event.call in job.unwanted:
+            yield job.give_up(event.call)
+        elif job is not None:
+            job.delay(event.call, self._now + event.seconds, fresh=event.fresh)
+            if self._ends:
+                yield from self._drop(job)
+
+    def _final(self, event: events.Final) -> Iterator[Action]:
+        job = self._asked(event)
+        if job is not None:
+            yield self._for_good(job, event.call, event.offset, late=event.late)
+
+    def _asked(self, answer: events.Again | events.Final) -> Waiting | None:
+        """Return the job that waits for an answer: once, and as long as it is wanted."""
+        job = self._jobs.get(answer.job)
+        if job is None or answer.call not in job.asked:
+            return None
+        job.asked.discard(answer.call)
+        return job
+
+    def _passed(self, event: events.Passed) -> Iterator[Action]:
+        if event.job in self._jobs:
+            self._jobs[event.job].passed(event.call)
+            self._queue(self._jobs[event.job])
         return iter(())
 
-    def _shutdown(self, event: Shutdown) -> Iterator[Action]:
+    def _looked(self, event: events.Looked) -> Iterator[Action]:
+        batch = self._out.get(event.ticket)
+        limit = None if batch is None else batch.job.rules.time_limit
+        if batch is None or limit is None:
+            return
+        left = limit - (0.0 if event.position is None else event.seconds)
+        if left <= 0 and event.position is not None:
+            batch.late = batch.sent + event.position
+            yield Kill(event.ticket, event.position)
+            left = limit  # to look again, as it may have ended just now
+        self._alarms.set(self._now + left, (_LOOK, event.ticket))
+
+    def _cancelled(self, event: events.Cancelled) -> Iterator[Action]:
+        job, call = self._jobs.get(event.job), event.call
+        if job is None:
+            return
+        if call in job.delayed:
+            yield job.give_up(call)
+        elif call in job.asked:
+            job.unwanted.add(call)
+        for ticket, batch in self._out.items():
+            if batch.job is job and batch.start <= call < batch.stop:
+                job.unwanted.add(call)
+                # If somebody wants others of the batch, the worker is stopped in this call only.
+                batch.killed |= job.unwanted.issuperset(range(batch.start, batch.stop))
+                yield Kill(ticket, None if batch.killed else call - batch.sent)
+
+    # --------------------------------------------------------------------------- rules: the end
+    @property
+    def _ends(self) -> bool:
+        """Whether what waits is not run any more."""
+        return self.broken or self._cancelling
+
+    def _broken(self, event: events.Broken) -> Iterator[Action]:
+        self.broken = True
+        for job in self._jobs.values():
+            yield from self._drop(job)
+
+    def _closed(self, event: events.Closed) -> Iterator[Action]:
+        job = self._jobs.pop(event.job, None)
+        if job is None:
+            return
+        job.close()
+        if job.queued:
+            self._row.remove(job)
+        if job.rules.kill:
+            yield from self._kill(job)
+
+    def _shutdown(self, event: events.Shutdown) -> Iterator[Action]:
         self.closing = True
-        if event.cancel:
-            self._cancelling = True
-            for number in self._jobs:
-                yield from self._drop(number, broken=False)
+        self._cancelling |= event.cancel
+        for job in self._jobs.values():
+            job.passed(None)  # from now on nobody may be waited for
+            self._queue(job)
+            if self._cancelling:
+                yield from self._drop(job)
+        if event.kill:
+            yield from self._kill()
+
+    def _kill(self, job: Waiting | None = None) -> Iterator[Action]:
+        """Stop the workers that run calls of a job (None: of any)."""
+        for ticket, batch in self._out.items():
+            if job in (None, batch.job):
+                batch.killed = True
+                yield Kill(ticket, None)
+
+    def _tick(self, event: events.Tick) -> Iterator[Action]:
+        return iter(())
 
     # ------------------------------------------------------------------------------------- moves
-    def _put(self, number: int, start: int, stop: int, *, front: bool = False) -> None:
-        """Let calls wait: at the end of their job, or at its front."""
-        job = self._jobs[number]
-        if start >= stop:
-            return
-        if front:
-            job.waiting.appendleft((start, stop))
-        else:
-            job.waiting.append((start, stop))
-        job.count += stop - start
-        if not job.queued:
+    def _queue(self, job: Waiting) -> None:
+        """Let a job stand in the row, if there is something to start."""
+        if not job.queued and job.startable:
             job.queued = True
-            self._row.append(number)
+            self._row.append(job)
 
     def _cut(self) -> Iterator[Action]:
         """Give every free slot a batch, the jobs taking turns."""
         while self.free and self._row:
-            number = self._row.popleft()
-            job = self._jobs[number]
+            job = self._row.popleft()
             job.queued = False
-            if not job.count:
-                continue
-            start, stop = job.waiting.popleft()
-            middle = min(stop, start + self._size(job))
-            if middle < stop:
-                job.waiting.appendleft((middle, stop))
-            job.count -= middle - start
-            if job.count:
-                job.queued = True
-                self._row.append(number)
-            self.free -= 1
-            yield self._send(number, start, middle)
+            taken = job.take(job.batch_size(self._slots, self._largest))
+            if taken is not None:
+                self._queue(job)
+                self.free -= 1
+                yield self._send(job, *taken)
 
-    def _size(self, job: _Job) -> int:
-        """Tell how many calls the job's next batch should have."""
-        if job.chunksize is not None:
-            size = job.chunksize
-        else:
-            share = -(-max(job.count, job.most) // (SHARE * self._slots))
-            lasts = FIRST_BATCH if job.mean is None else int(TARGET_SECONDS / (job.mean + 1e-9))
-            size = max(1, min(share, lasts))
-        return size if self._largest is None else min(size, self._largest)
-
-    def _send(self, number: int, start: int, stop: int) -> Send:
+    def _send(self, job: Waiting, start: int, stop: int) -> Send:
         ticket = self._tickets
         self._tickets += 1
-        self._out[ticket] = _Batch(number, start, stop)
-        return Send(ticket, number, start, stop, self._jobs[number].chunksize)
+        self._out[ticket] = Batch(job, start, stop)
+        if job.rules.time_limit is not None:
+            self._alarms.set(self._now + job.rules.time_limit, (_LOOK, ticket))
+        return Send(ticket, job.number, start, stop, start in job.fresh)
 
-    def _back(self, ticket: int) -> _Batch | None:
+    def _back(self, ticket: int) -> Batch | None:
         """Take a ticket back from a worker, whose slot is free again."""
         batch = self._out.pop(ticket, None)
         if batch is not None:
-            if ticket in self._wanted:
-                self._wanted.discard(ticket)
+            self._alarms.cancel((_LOOK, ticket))
+            if ticket in self._lent:
+                self._lent.discard(ticket)
             else:
                 self.free += 1
         return batch
 
-    def _home(self, batch: _Batch, count: int, seconds: float) -> Iterator[Action]:
-        count = min(count, batch.stop - batch.start)
-        if not count:
-            return
-        self._barren = 0
-        batch.barren = False
-        job = self._jobs.get(batch.job)
-        if job is not None:
-            each = seconds / count
-            job.mean = each if job.mean is None else (job.mean + each) / 2
-        batch.start += count
-        yield Settle(batch.job, batch.start - count, batch.start)
+    def _put_back(self, job: Waiting, start: int, stop: int) -> Iterator[Action]:
+        """Put what is left of a batch to the front, except for what nobody wants."""
+        yield from job.put_back(start, stop)
+        self._queue(job)
+        if self._ends:
+            yield from self._drop(job)
 
-    def _again(self, batch: _Batch) -> Iterator[Action]:
-        """Put what is left of a batch back to the front; nobody wants it if its job is closed."""
-        if batch.job in self._jobs:
-            self._put(batch.job, batch.start, batch.stop, front=True)
-            if self.broken or self._cancelling:
-                yield from self._drop(batch.job, broken=self.broken)
+    def _drop(self, job: Waiting) -> Iterator[Action]:
+        for start, stop in job.clear():
+            yield Drop(job.number, start, stop, self.broken)
 
-    def _drop(self, number: int, *, broken: bool) -> Iterator[Action]:
-        job = self._jobs[number]
-        spans, job.waiting, job.count = job.waiting, deque(), 0
-        for start, stop in spans:
-            yield Drop(number, start, stop, broken)
+    def _ring(self) -> Iterator[Action]:
+        """Do what is due."""
+        for number, what in self._alarms.ring(self._now):
+            if number == _LOOK:
+                yield Look(what)
+            else:
+                self._jobs[number].put_again(what)
+                self._queue(self._jobs[number])

@@ -11,10 +11,11 @@ import functools
 import io
 import pickle
 from collections.abc import Callable
+from contextvars import ContextVar
 from types import CodeType
 from typing import Any, cast
 
-from taskpar._engine import place
+from taskpar._engine import place, variables
 from taskpar._model.known import known
 
 PROTOCOL = 5
@@ -67,7 +68,7 @@ def pickler_class(*, within_class: bool = False) -> type[Any]:
     import cloudpickle
 
     class ByValuePickler(cloudpickle.Pickler):  # type: ignore[misc]  # untyped base
-        """Adds what cloudpickle leaves out: where code stands, caches, and who a class is."""
+        """Adds what cloudpickle lacks: where code stands, caches, variables, and who a class is."""
 
         def reducer_override(self, obj: Any) -> Any:
             if isinstance(obj, CodeType):
@@ -75,6 +76,8 @@ def pickler_class(*, within_class: bool = False) -> type[Any]:
                 return (_code_in, ("".join(obj.co_filename), parts))
             if type(obj) is _CACHED and known(obj) is None:
                 return (_cached, (obj.__wrapped__, obj.cache_parameters()))
+            if isinstance(obj, ContextVar):
+                return (variables.find, (variables.reference(obj),))
             if not within_class and isinstance(obj, type) and _goes_by_value(obj):
                 return (_class_known_as, (_identity(obj), _by_value(obj, within_class=True)))
             return super().reducer_override(obj)

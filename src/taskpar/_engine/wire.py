@@ -1,9 +1,9 @@
-"""The border: how calls go to a worker, are run there, and how their outcomes come back.
+"""The border: how calls go to a worker, and how their outcomes come back.
 
 ::
 
     caller      Calls ── pack ──► bytes            Calls (direct: the worker shares our memory)
-    worker                bytes ── run ──► bytes   Calls ── run_direct ──► Reply
+    worker (`running`)    bytes ── run ──► bytes   Calls ── run_direct ──► Reply
     caller                         bytes ── read_reply ──► Reply ── .outcomes() ──► values, Errors
 
 Two rules keep the laws here. *No call sees another's objects*: values that anyone could write to
@@ -14,28 +14,47 @@ with one call, on the way or in it, is the outcome of that call.
 
 import pickle
 import struct
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain, count
-from os import getpid
-from time import perf_counter
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from collections.abc import Callable, Sequence
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
-from taskpar._engine import exceptions, pickling, place
+from taskpar._engine import exceptions, pickling
 from taskpar._model.outcome import Error
 from taskpar.errors import CrossingError
 
 if TYPE_CHECKING:
     from taskpar._engine.constant import Reference
+    from taskpar._engine.culprit import Explanation
+    from taskpar._engine.relay import Kind
 
 Shape = Literal["one", "star", "call"]
 """How a call takes its item x: ``f(x)``, ``f(*x)``, or ``f(*x[0], **x[1])``."""
 
-SLICE_SECONDS = 0.01
-"""A worker hands over what it has after this long: the most that a death can make run twice."""
 
-_PLAIN = frozenset((int, float, complex, bool, str, bytes, type(None)))
+class Manner(NamedTuple):
+    """How a batch is to be run.
+
+    Args:
+        whole: Whether all of it, as with a chunk size, even when that takes longer than a slice of
+            time.
+        timed: Whether its calls have a time limit: each is handed over before the next begins,
+            which may be forbidden.
+        context: The context variables that its calls see: a `Captured`, or what is packed of it;
+            None: their own.
+        relay: What of its calls is relayed to the caller, and the caller's settings; None: nothing.
+    """
+
+    whole: bool = False
+    timed: bool = False
+    context: Any = None
+    relay: "tuple[Kind, bytes] | None" = None
+
+
+PLAINLY = Manner()
+
+PLAIN = frozenset((int, float, complex, bool, str, bytes, type(None)))
 _SEQUENCES = frozenset((range, str, bytes))
-_HEADER = struct.Struct("!qqd")
+_HEADER = struct.Struct("!qqdq")
 
 
 class Calls:
@@ -46,19 +65,24 @@ class Calls:
         shape: How it takes an item.
         items: One for each call.
         start: The number of the first call.
+        manner: How to run them.
     """
 
-    __slots__ = ("function", "items", "shape", "start", "whole")
+    __slots__ = ("function", "items", "manner", "shape", "start")
 
     def __init__(
-        self, function: Callable[..., object], shape: Shape, items: Sequence[Any], start: int
+        self,
+        function: Callable[..., object],
+        shape: Shape,
+        items: Sequence[Any],
+        start: int,
+        manner: Manner = PLAINLY,
     ) -> None:
         self.function = function
         self.shape: Shape = shape
         self.items = items
         self.start = start
-        self.whole = False
-        """Whether to run all, as with a chunk size, even when it takes longer than a slice."""
+        self.manner = manner
 
 
 class Reply:
@@ -68,45 +92,91 @@ class Reply:
         pid: The process in which the calls ran.
         count: How many outcomes there are.
         seconds: How long the calls took.
+        failed: Which of them are errors.
         body: The outcomes: a list of them, or their bytes.
     """
 
-    __slots__ = ("body", "count", "pid", "seconds")
+    __slots__ = ("_body", "count", "failed", "pid", "seconds")
 
-    def __init__(self, pid: int, count: int, seconds: float, body: object) -> None:
+    def __init__(
+        self, pid: int, count: int, seconds: float, failed: tuple[int, ...], body: object
+    ) -> None:
         self.pid = pid
         self.count = count
         self.seconds = seconds
-        self.body = body
+        self.failed = failed
+        self._body = body
 
-    def outcomes(self, start: int) -> list[Any]:
-        """Return the values, with an `Error` where a call raised; ``start``: the first's index."""
-        if isinstance(self.body, list):
-            return self.body
-        plain, outcomes = pickle.loads(self.body)  # type: ignore[arg-type]  # bytes, then
+    def outcomes(self, start: int, offset: int = 0, count: int | None = None) -> list[Any]:
+        """Return values, with an `Error` where a call raised.
+
+        Args:
+            start: The index of the call whose outcome comes first.
+            offset: Where that outcome stands.
+            count: How many to return; None: all that follow.
+        """
+        stop = self.count if count is None else offset + count
+        if isinstance(self._body, list):
+            return self._body[offset:stop]
+        plain, outcomes, _ = self._loaded()
         if plain:
-            return outcomes  # type: ignore[no-any-return]  # as _encoded made it
-        return [_opened(outcome, index) for index, outcome in enumerate(outcomes, start)]
+            return outcomes[offset:stop]
+        return [_opened(outcome, i) for i, outcome in enumerate(outcomes[offset:stop], start)]
+
+    def replay(self) -> None:
+        """Log, warn and print here what the calls did there; once, however often it is asked."""
+        if not isinstance(self._body, list):
+            plain, outcomes, captured = self._loaded()
+            if captured:
+                from taskpar._engine import relay  # here, as it is rarely wanted
+
+                self._body = pickle.dumps((plain, outcomes, []), pickling.PROTOCOL)
+                relay.replay(captured, self.pid)
+
+    def _loaded(self) -> tuple[bool, list[Any], list[Any]]:
+        return pickle.loads(self._body)  # type: ignore[no-any-return,arg-type]  # as `handover` made it
+
+
+class Refused(NamedTuple):
+    """Why a function cannot be pickled.
+
+    Args:
+        cause: What pickling raised.
+        why: What is to be said of that.
+    """
+
+    cause: BaseException
+    why: "Explanation"
 
 
 # ----------------------------------------------------------------------------------- there
-def pack(calls: Calls, reference: "Reference | BaseException") -> bytes:
+def pack(calls: Calls, reference: "Reference | Refused") -> bytes:
     """Turn a batch into bytes; what cannot be pickled becomes the outcome of its own call.
 
     Args:
         calls: The batch.
         reference: How the worker gets the function, or why it cannot be pickled.
     """
-    if isinstance(reference, BaseException):
+    if isinstance(reference, Refused):
         numbers = range(calls.start, calls.start + len(calls.items))
-        errors = [_crossing("function", number, reference) for number in numbers]
+        errors = [crossing(reference.why, number, reference.cause) for number in numbers]
         items: object = [(exceptions.dumps(error),) for error in errors]
         plain, known = False, None
     else:
         plain, known = _is_plain(calls.items), _travelling(reference)
         items = calls.items if plain else _apart(calls)
-    packed = (known, calls.shape, plain, items, calls.start, calls.whole)
+    packed = (known, calls.shape, plain, items, calls.start, _packed_manner(calls.manner))
     return pickle.dumps(packed, pickling.PROTOCOL)
+
+
+def _packed_manner(manner: Manner) -> tuple[object, ...] | None:
+    if manner == PLAINLY:
+        return None
+    if manner.context is not None:
+        from taskpar._engine.context import travelling  # here, as it is rarely wanted
+
+        manner = manner._replace(context=travelling(manner.context))
+    return tuple(manner)
 
 
 def _travelling(reference: "Reference") -> "Reference":
@@ -124,7 +194,7 @@ def _is_plain(items: Sequence[Any]) -> bool:
     types = set(map(type, items))
     if types == {tuple}:
         types = set(map(type, chain.from_iterable(items)))
-    return types <= _PLAIN
+    return types <= PLAIN
 
 
 def _apart(calls: Calls) -> list[object]:
@@ -133,189 +203,68 @@ def _apart(calls: Calls) -> list[object]:
     for index, item in enumerate(calls.items, calls.start):
         try:
             items.append(pickling.dumps(item))
-        except KeyboardInterrupt:
-            raise  # the user's own
-        except BaseException as error:  # noqa: BLE001  # its __reduce__ may raise anything
-            items.append((exceptions.dumps(_crossing("argument", index, error)),))
+        except BaseException as error:  # its __reduce__ may raise anything
+            if exceptions.is_ctrl_c(error):
+                raise
+            from taskpar._engine.culprit import explanation  # here, as it is rarely needed
+
+            why = explanation(
+                "argument", error, thing=item, function=calls.function, shape=calls.shape
+            )
+            items.append((exceptions.dumps(crossing(why, index, error)),))
     return items
 
 
-def _crossing(what: str, index: int, cause: BaseException) -> CrossingError:
-    error = CrossingError(
-        f"the {what} of call {index} cannot cross to or from a worker: "
-        f"{type(cause).__qualname__}: {cause}",
-        index,
-    )
+def crossing(why: "Explanation", index: int, cause: BaseException) -> CrossingError:
+    """Make the outcome of a call of which something cannot cross."""
+    error = CrossingError(why.of(index), index)
     error.__cause__ = cause
     return error
 
 
-# -------------------------------------------------------------------------------- in the worker
-Note = Callable[[int], object]
-Part = Callable[[bytes], object]
+# ------------------------------------------------------------------------------------ back
+Sealed = tuple[bytes] | tuple[bytes, bool]
+"""A value that is pickled, as anyone could write to it; or an error, if there is more to it."""
 
 
-def run(payload: bytes, note: Note | None = None, part: Part | None = None, most: int = 0) -> bytes:
-    """Run a batch in a worker.
+def sealed_reply(pid: int, seconds: float, outcomes: list[Any], captured: list[Any]) -> bytes:
+    """Turn outcomes into bytes: the head, where the errors are, and the body.
 
     Args:
-        payload: What `pack` made.
-        note: Told, before each call, the call's position in what is still out of the batch.
-        part: Takes replies about a prefix while the batch goes on.
-        most: Calls to run at the most; 0: no bound.
-
-    Returns:
-        The reply, about a prefix of the batch: it ends with its time or with ``most``.
+        pid: This process.
+        seconds: How long the calls took.
+        outcomes: Plain values, and what is `Sealed`.
+        captured: What they logged, warned of and printed.
     """
-    reference, shape, plain, items, start, whole = pickle.loads(payload)
-    if note is not None:
-        note(0)  # making the function may kill the worker, too
-    call = _refused if reference is None else _caller(reference, shape, start, plain=plain)
-    items = items[:most] if most else items
-    while True:
-        begin = perf_counter()
-        outcomes = _perform(call, items, note, whole=whole and part is None)
-        reply = _encoded(outcomes, perf_counter() - begin, start, note)
-        start += len(outcomes)
-        items = items[len(outcomes) :]
-        if part is None or not whole or not len(items):
-            return reply
-        part(reply)
-
-
-def run_direct(calls: Calls) -> Reply:
-    """Run a batch where the worker shares the caller's memory."""
-    call = _shaped(calls.function, calls.shape)
-    begin = perf_counter()
-    outcomes = _perform(call, calls.items, None, whole=calls.whole)
-    return Reply(getpid(), len(outcomes), perf_counter() - begin, outcomes)
-
-
-def _perform(
-    call: Callable[[Any], Any], items: Iterable[Any], note: Note | None, *, whole: bool
-) -> list[Any]:
-    """Run calls one after the other until the time is up."""
-    outcomes: list[Any] = []
-    until = perf_counter() + SLICE_SECONDS
-    for position, item in enumerate(items):
-        if note is not None:
-            note(position)
-        try:
-            outcomes.append(call(item))
-        except BaseException as error:  # noqa: BLE001  # also SystemExit: it is the task's, not the worker's
-            outcomes.append(Error(_without_ours(error)))
-        if not whole and perf_counter() > until:
-            break
-    return outcomes
-
-
-def _without_ours(error: BaseException) -> BaseException:
-    """Take our own frames off the top of a traceback."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
-        trace = trace.tb_next
-    return error.with_traceback(trace)
-
-
-def _caller(
-    reference: "Reference", shape: Shape, start: int, *, plain: bool
-) -> Callable[[Any], Any]:
-    """Make what runs packed items one after the other, the first of which is call ``start``."""
-    from taskpar._engine import constant  # here, as only processes need it
-
-    try:
-        reusable, make = constant.made(reference)
-    except BaseException as error:  # noqa: BLE001  # the function's __setstate__ may raise anything
-        reusable, make = False, _raiser(error)
-    ready = _shaped(make(), shape) if reusable else None
-    if ready is not None and plain:
-        return ready
-    numbers = count(start)
-
-    def call(item: Any) -> Any:
-        index, what = next(numbers), "function"
-        if not plain and type(item) is tuple:
-            return _refused(item)
-        try:
-            run = ready or _shaped(make(), shape)
-            what = "argument"
-            argument = item if plain else pickle.loads(item)
-        except BaseException as error:  # as above
-            raise _crossing(what, index, error) from error
-        return run(argument)
-
-    return call
-
-
-def _shaped(function: Any, shape: Shape) -> Callable[[Any], Any]:
-    if shape == "one":
-        return function  # type: ignore[no-any-return]  # a callable, as checked at the call
-    if shape == "star":
-        return lambda item: function(*tuple(item))  # as starmap does: its error, if it is no row
-    return lambda item: function(*item[0], **item[1])
-
-
-def _refused(item: tuple[bytes]) -> Any:
-    """Give a call that could not be packed the outcome that it was packed with."""
-    raise exceptions.loads(item[0])
-
-
-def _raiser(error: BaseException) -> Callable[[], Any]:
-    def refuse() -> NoReturn:
-        raise error
-
-    return refuse
-
-
-# ----------------------------------------------------------------------------------- back
-def _encoded(outcomes: list[Any], seconds: float, start: int, note: Note | None) -> bytes:
-    plain = set(map(type, outcomes)) <= _PLAIN
-    body: object = (True, outcomes)
-    if not plain:
-        body = (False, list(_sealed_all(outcomes, start, note)))
-    head = _HEADER.pack(getpid(), len(outcomes), seconds)
-    return head + pickle.dumps(body, pickling.PROTOCOL)
-
-
-def _sealed_all(outcomes: list[Any], start: int, note: Note | None) -> Iterator[object]:
-    for position, outcome in enumerate(outcomes):
-        if note is not None:
-            note(position)  # what a result does when it is pickled is its call's doing
-        yield _sealed(outcome, start + position)
-
-
-def _sealed(outcome: Any, index: int) -> bytes | tuple[bytes]:
-    """Turn one outcome into bytes, an error into bytes in a tuple."""
-    if type(outcome) is Error:
-        return (exceptions.dumps(outcome.exception),)
-    try:
-        return pickling.dumps(outcome)
-    except BaseException as error:  # noqa: BLE001  # its __reduce__ may raise anything
-        return (exceptions.dumps(_crossing("result", index, error)),)
+    plain = tuple not in set(map(type, outcomes))
+    failed = () if plain else [i for i, o in enumerate(outcomes) if type(o) is tuple and len(o) > 1]
+    head = _HEADER.pack(pid, len(outcomes), seconds, len(failed))
+    where = struct.pack(f"!{len(failed)}q", *failed)
+    return head + where + pickle.dumps((plain, outcomes, captured), pickling.PROTOCOL)
 
 
 def read_reply(data: bytes | memoryview) -> Reply:
     """Read the head of a reply; the body stays bytes."""
     view = memoryview(data)
-    pid, count, seconds = _HEADER.unpack(view[: _HEADER.size])
-    return Reply(pid, count, seconds, view[_HEADER.size :])
+    pid, count, seconds, failures = _HEADER.unpack(view[: _HEADER.size])
+    end = _HEADER.size + 8 * failures
+    failed = struct.unpack(f"!{failures}q", view[_HEADER.size : end])
+    return Reply(pid, count, seconds, failed, view[end:])
 
 
-def _opened(outcome: bytes | tuple[bytes], index: int) -> Any:
+def _opened(outcome: Any, index: int) -> Any:
+    """Return a plain value as it is, and what was `Sealed` unpickled."""
+    if not isinstance(outcome, tuple):
+        return outcome
+    packed, *raised = cast("Sealed", outcome)
     try:
-        if isinstance(outcome, tuple):
-            return Error(exceptions.loads(outcome[0]))
-        return pickle.loads(outcome)
-    except KeyboardInterrupt:
-        raise  # the user's own
-    except BaseException as error:  # noqa: BLE001  # its __setstate__ may raise anything
-        return Error(_crossing("result", index, error))
+        return Error(exceptions.loads(packed), index) if raised else pickle.loads(packed)
+    except BaseException as error:  # its __setstate__ may raise anything
+        if exceptions.is_ctrl_c(error):
+            raise
+        from taskpar._engine.culprit import explanation  # here, as it is rarely needed
 
-
-def run_in_thread(calls: Calls) -> Reply:
-    """Run a batch in a worker thread, which is told that it is one."""
-    with place.worker():
-        return run_direct(calls)
+        return Error(crossing(explanation("result", error), index, error), index)
 
 
 # ------------------------------------------------------------------------------ starting workers

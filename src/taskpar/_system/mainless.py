@@ -8,11 +8,13 @@ new process is told, where ``__main__`` comes from.
 
 import os
 import pickle
+import signal
 import sys
 import threading
 import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
+from multiprocessing import process
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar, cast
@@ -26,6 +28,8 @@ _starting = threading.Lock()
 none while a child is asked for its exit code: multiprocessing asks all of them at every start, and
 two threads that ask at once take the answer from each other."""
 
+_UNBLOCK = "taskpar._system.unblock"
+
 _MAIN = ("init_main_from_name", "init_main_from_path")
 
 
@@ -33,8 +37,8 @@ def _after_fork() -> None:
     """Make a forked process free to start processes of its own.
 
     The lock may have been held by the thread that forked. And the fork server of the parent is
-    none of this process's children, which makes multiprocessing fail; there is no public way to
-    forget it.
+    none of this process's children, nor are the processes that we have started there, which makes
+    multiprocessing fail; there is no public way to forget them.
     """
     global _starting
     _starting = threading.Lock()
@@ -42,6 +46,8 @@ def _after_fork() -> None:
     server: Any = None if module is None else vars(module)["_forkserver"]
     if server is not None and server._forkserver_pid is not None:
         server.__init__()
+    children: set[BaseProcess] = vars(process)["_children"]
+    children -= {child for child in children if isinstance(child, _Mainless)}
 
 
 if hasattr(os, "register_at_fork"):
@@ -58,7 +64,20 @@ def _warm_forkserver(modules: tuple[str, ...]) -> None:
     server: Any = vars(forkserver)["_forkserver"]
     if server._forkserver_pid is None:
         chosen = server._preload_modules
-        forkserver.set_forkserver_preload([*dict.fromkeys([*chosen, *modules])])
+        forkserver.set_forkserver_preload([*dict.fromkeys([*chosen, *modules, _UNBLOCK])])
+
+
+@contextmanager
+def _ctrl_c_blocked() -> Generator[None]:
+    """Keep Ctrl-C from what is started in the block, until it has made up its mind about that."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
@@ -93,7 +112,7 @@ class _Mainless(BaseProcess):
 
     def start(self) -> None:
         """Start the process."""
-        with _starting:
+        with _starting, _ctrl_c_blocked():
             if self.method == "fork":
                 self._fork()
                 return
@@ -112,10 +131,10 @@ class _Mainless(BaseProcess):
         """Travel to the new process as the class behind the mixture, by value where it must."""
         cls = type(self).hosted
         if cls.__module__ != "__main__":
-            return (_revive, (cls, self.__dict__))
+            return (_revive, (self.__dict__, cls))
         import cloudpickle  # only here: it costs every new process some milliseconds
 
-        return (_revive_by_value, (cloudpickle.dumps(cls), self.__dict__))
+        return (_revive_by_value, (self.__dict__, cloudpickle.dumps(cls)))
 
 
 def exitcode_of(process: BaseProcess, *, ended: bool = False) -> int | None:
@@ -126,14 +145,15 @@ def exitcode_of(process: BaseProcess, *, ended: bool = False) -> int | None:
         return process.exitcode
 
 
-def _revive(cls: type[BaseProcess], state: dict[str, object]) -> BaseProcess:
+def _revive(state: dict[str, object], cls: type[BaseProcess]) -> BaseProcess:
+    """Make the process; its state came first: it makes ready what the class's module needs."""
     process = cls.__new__(cls)
     process.__dict__.update(state)
     return process
 
 
-def _revive_by_value(cls: bytes, state: dict[str, object]) -> BaseProcess:
-    return _revive(pickle.loads(cls), state)
+def _revive_by_value(state: dict[str, object], cls: bytes) -> BaseProcess:
+    return _revive(state, pickle.loads(cls))
 
 
 def mainless(

@@ -4,10 +4,13 @@ from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Executor, Future
 from functools import partial
 from os import getpid
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
-from taskpar._engine.backend import Parcel, Report, WorkerInfo
-from taskpar._engine.wire import Reply, run_in_thread
+from taskpar._engine.backend import Death, Parcel, Report, WorkerInfo
+from taskpar._engine.running import run_in_thread
+
+if TYPE_CHECKING:
+    from taskpar._engine.wire import Calls, Reply
 
 
 class FuturesBackend:
@@ -22,6 +25,7 @@ class FuturesBackend:
 
     inline = False
     direct = True
+    can_kill = False
     largest_batch: int | None = None
 
     def __init__(
@@ -52,24 +56,26 @@ class FuturesBackend:
 
     def send(self, ticket: int, parcel: Parcel) -> None:
         """Submit the batch as one call."""
+        calls = cast("Calls", parcel.content)
         try:
-            future = self._executor.submit(run_in_thread, parcel.content)  # type: ignore[arg-type]
+            future = self._executor.submit(_run, calls, partial(self._report.done, ticket))
         except (BrokenExecutor, RuntimeError) as error:
-            self._broken(ticket, error)
+            if isinstance(error, BrokenExecutor):
+                self._broken(ticket, error)
+            else:  # the program ends, or there can be no more threads: it is run all the same
+                _run(calls, partial(self._report.done, ticket))
         else:
             future.add_done_callback(partial(self._hear, ticket))
 
-    def _hear(self, ticket: int, future: "Future[Reply]") -> None:
+    def _hear(self, ticket: int, future: "Future[None]") -> None:
         if future.cancelled():
-            self._report.died(ticket, "its executor cancelled it", None)
+            self._report.died(ticket, Death("its executor cancelled it"))
         elif error := future.exception():
             self._broken(ticket, error)
-        else:
-            self._report.done(ticket, future.result())
 
     def _broken(self, ticket: int, error: BaseException) -> None:
         self._report.broken(self._cause or error)
-        self._report.died(ticket, str(error), None)
+        self._report.died(ticket, Death(str(error)))
 
     def stop(self) -> None:
         """Let the executor go."""
@@ -82,3 +88,13 @@ class FuturesBackend:
     def workers(self) -> tuple[WorkerInfo, ...]:
         """Tell of this process: the workers are its threads."""
         return (WorkerInfo("MainProcess", getpid(), alive=True, exitcode=None),)
+
+
+def _run(calls: "Calls", take: "Callable[[Reply], None]") -> None:
+    """Run a batch, and hand over the reply here.
+
+    It is not returned: the executor's frames lead to what is returned, and the tracebacks of
+    errors in it lead to those frames, so that both would stay until the garbage collector comes.
+    """
+    replies = [run_in_thread(calls)]
+    take(replies.pop())

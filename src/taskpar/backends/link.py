@@ -1,76 +1,109 @@
 """The parent's side of one worker: its process, its channel, and the ticket that it has."""
 
 import pickle
+import signal
 import threading
+from math import inf
 from multiprocessing.context import BaseContext
+from time import monotonic
+from typing import NamedTuple
 
-from taskpar._engine.backend import WorkerInfo
+from taskpar._engine.backend import Death, WorkerInfo
+from taskpar._system import memory
 from taskpar._system.channel import ParentEnd
+from taskpar._system.lifeline import kill_group
 from taskpar._system.mainless import exitcode_of, mainless
-from taskpar._system.segment import Segment
-from taskpar.backends.worker import NOWHERE, Assignment, Worker
+from taskpar.backends.board import Board
+from taskpar.backends.child import Arrival
+from taskpar.backends.surroundings import Surroundings
+from taskpar.backends.worker import Assignment, Worker
 
 _PRELOADED = (Worker.__module__, "cloudpickle")
+
+GRACE = 0.5
+"""Seconds between asking a worker to end (SIGTERM) and killing it: a task that wants to clean up
+may have a handler for that signal."""
+
+
+class Hiring(NamedTuple):
+    """What all workers of a backend are made of.
+
+    Args:
+        context: How to start a process.
+        worker_class: The `Worker` to run.
+        startup: The pickled initializer; None where there is none.
+        most: How many calls a worker may run; 0: no bound.
+        memory: Bytes of resident memory with which it ends; 0: no bound.
+        slots: How many workers there may be: among so many the processors are shared.
+    """
+
+    context: BaseContext
+    worker_class: type[Worker]
+    startup: bytes | None
+    most: int
+    memory: int
+    slots: int
 
 
 class Link:
     """One worker, from its start to its end.
 
     Args:
-        context: How to start the process.
-        worker_class: The `Worker` to run.
+        hiring: What it is made of.
         name: The name of the process.
-        positions: The words in which workers note where they are.
-        place: This worker's word.
-        startup: The pickled initializer.
-        most: How many calls it may run; 0: no bound.
+        board: The rows in which workers note what they do.
+        place: Which row is this worker's.
 
     Raises:
         Exception: The process cannot be started.
     """
 
-    def __init__(
-        self,
-        context: BaseContext,
-        worker_class: type[Worker],
-        name: str,
-        positions: Segment,
-        place: int,
-        startup: bytes | None,
-        most: int,
-    ) -> None:
+    def __init__(self, hiring: Hiring, name: str, board: Board, place: int) -> None:
         self.place = place
         self.name = name
         self.ticket: int | None = None
-        self._words = positions.memory.cast("q")
-        self._words[place] = NOWHERE
+        self.doomed = False
+        """Whether it has been asked to end, or killed."""
+        self.doomed_at = inf
+        """When it is killed, if it has not ended before that."""
+        self.row = board.row(place)
+        self.row.reset()
         self.channel = ParentEnd()
-        self.process = mainless(context, worker_class, _PRELOADED)(name=name)
-        given = Assignment(self.channel.worker_end, pickle.dumps(positions), place, startup, most)
+        self.process = mainless(hiring.context, hiring.worker_class, _PRELOADED)(name=name)
+        given = Assignment(
+            Arrival(Surroundings.here(hiring.slots)),
+            self.channel.worker_end,
+            pickle.dumps(board.segment),
+            place,
+            hiring.startup,
+            hiring.most,
+            hiring.memory,
+        )
         self.process.assignment = given
         try:
             self.process.start()
-        except BaseException:
+            self.pid = self.process.pid or 0
+        except BaseException:  # Ctrl-C may come when it has been started
+            if self.process.pid:
+                self.process.kill()
             self.channel.close()
             raise
         finally:
             given.channel.close()
         self._writing = threading.Lock()
+        self._living = threading.Lock()
         self._ended = False
+        self._peak = 0
+        self._why = ""
         self.deaf = False
         """Whether the channel has ended, so that only the end of the process is waited for."""
-
-    @property
-    def position(self) -> int | None:
-        """The position of the call that the worker runs, or ran when it died."""
-        word = self._words[self.place]
-        return None if word == NOWHERE else word
 
     def send(self, message: bytes) -> None:
         """Give the worker a message; nothing happens if it is dead, as its sentinel tells that."""
         with self._writing:
             if self._ended:
                 return
+            self.row.clear()
             try:
                 self.channel.write(message, self.process.sentinel)
             except OSError:
@@ -89,16 +122,56 @@ class Link:
             self.deaf = True
             return []
 
-    def end(self) -> str:
+    def stop(self, position: int | None) -> None:
+        """Ask the process to end, if it is at this position; it is killed if it does not."""
+        with self._living:
+            if not self._ended and self.row.halt(position) and not self.doomed:
+                self.doomed = True
+                self.doomed_at = monotonic() + GRACE
+                self._signal(signal.SIGTERM)
+
+    def kill(self, why: str = "") -> None:
+        """Kill the process, with all that it has started."""
+        with self._living:
+            self.doomed, self.doomed_at, self._why = True, inf, why
+            if not self._ended:
+                self._signal(getattr(signal, "SIGKILL", signal.SIGTERM))
+
+    def _signal(self, number: int) -> None:
+        self._look()
+        if exitcode_of(self.process) is None:
+            kill_group(self.pid, number)
+
+    def running(self) -> tuple[int, float] | None:
+        """Tell the position of the call that runs, and for how long; None: none."""
+        with self._living:
+            if self._ended:
+                return None
+            position, seconds = self.row.position, self.row.seconds
+            return None if position is None or seconds is None else (position, seconds)
+
+    def look(self) -> int:
+        """See how much memory the process has; return that, in bytes."""
+        with self._living:
+            return 0 if self._ended else self._look()
+
+    def _look(self) -> int:
+        self._peak = max(self._peak, memory.peak(self.pid) or 0)
+        return memory.resident(self.pid) or 0
+
+    def end(self) -> Death:
         """Let go of a process that has ended, and tell how it did."""
-        code, pid = exitcode_of(self.process, ended=True), self.process.pid
-        with self._writing:  # a descriptor must not be closed, and used again, under a writer
+        code, row = exitcode_of(self.process, ended=True), self.row
+        peak = max(self._peak, row.peak or 0) or None
+        why = f"its worker {self.name} (pid {self.pid}){self._why}"
+        death = Death(why, row.position, self.pid, code, row.seconds, peak)
+        with self._living, self._writing:  # nobody else may use what is closed now
             self._ended = True
             self.channel.close()
             if code is not None:  # else somebody else is asking multiprocessing, just now
                 self.process.close()
-            self._words.release()
-        return f"its worker {self.name} (pid {pid}) died with exit code {code}"
+            row.close()
+        return death
 
     def info(self) -> WorkerInfo:
         """Tell who it is."""

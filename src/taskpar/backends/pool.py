@@ -1,24 +1,35 @@
-"""Calls run by the workers of a `multiprocessing.Pool`."""
+"""Calls run by the workers of `multiprocessing.Pool`: one pool for each of them.
 
+So a worker that dies takes nothing with it but its own pool, and what it had to do
+(`taskpar.backends.pool_life`). Pools are made when there is work for them.
+"""
+
+import threading
 from collections.abc import Callable
-from functools import partial
-from multiprocessing import active_children
+from itertools import count
 from multiprocessing.context import BaseContext
-from multiprocessing.pool import Pool
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from taskpar._engine import exceptions, wire
-from taskpar._engine.backend import Parcel, Report, WorkerInfo
+from taskpar._engine.backend import Death, Parcel, Report, WorkerInfo
 from taskpar._system.mainless import mainless
-from taskpar.backends.child import become_worker
+from taskpar.backends import pool_worker
+from taskpar.backends.pool_life import Life, unstarted
+from taskpar.backends.pool_worker import Answer
+from taskpar.backends.worker import DONE, FAILED
+
+if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
+
+_PRELOADED = (pool_worker.__name__, "cloudpickle")
 
 
 class PoolBackend:
-    """An adapter over the stdlib's pool.
+    """Workers of the stdlib's pool.
 
     Args:
-        slots: How many workers the pool has.
-        context: How it starts them.
+        slots: How many workers there may be.
+        context: How to start them.
         initializer: Called in each new worker.
         initargs: Its arguments.
         most: How many calls a worker may run; 0: no bound.
@@ -26,6 +37,8 @@ class PoolBackend:
 
     inline = False
     direct = False
+    can_kill = True
+    largest_batch: int | None = None
 
     def __init__(
         self,
@@ -36,87 +49,116 @@ class PoolBackend:
         most: int,
     ) -> None:
         self.slots = slots
-        self.largest_batch = 1 if most else None  # the pool counts batches, the user calls
-        self._context = _without_main(context)
-        self._pool: Pool | None = None
+        self._process_class: type[BaseProcess] = mainless(context, None, _PRELOADED)
         self._startup = wire.pack_startup(initializer, initargs)
         self._most = most
+        self._lock = threading.RLock()  # the garbage collector may come here anywhere
+        self._lives: dict[Life, None] = {}
+        self._idle: list[Life] = []
+        self._names = count(1)
+        self._stopping = False
 
     def start(self, report: Report) -> None:
-        """Make the pool, with all its workers."""
+        """Remember whom to tell; pools come with the work."""
         self._report = report
-        self._pool = Pool(
-            self.slots,
-            _begin,
-            (self._startup,),
-            maxtasksperchild=self._most or None,
-            context=self._context,
-        )
 
+    # ---------------------------------------------------------------------------- sending
     def send(self, ticket: int, parcel: Parcel) -> None:
-        """Give the pool a batch as one task."""
-        cast("Pool", self._pool).apply_async(
-            _run,
-            (parcel.content,),
-            callback=partial(self._hear, ticket),
-            error_callback=partial(self._failed, ticket),
-        )
+        """Give the batch to the worker that became idle last, or to a new one."""
+        content = cast("bytes", parcel.content)
+        with self._lock:
+            life = self._idle.pop() if self._idle else None
+            if life is not None and parcel.fresh:
+                life.retire()
+                life = None
+            if life is not None:
+                life.ticket = ticket
+        if life is not None:
+            life.give(content)
+        else:
+            self._hire(ticket, content)
 
-    def _hear(self, ticket: int, answer: tuple[bytes | None, bytes]) -> None:
-        reply, why = answer
-        if reply is None:
-            self._report.broken(exceptions.loads(why))
-        self._report.done(ticket, reply)
+    def _hire(self, ticket: int, content: bytes) -> None:
+        """Start a worker for a ticket; where that is impossible, report it."""
+        name = f"PoolWorker-{next(self._names)}"
+        try:
+            life = Life(self, name, self._process_class, self.slots, self._startup, self._most)
+        except Exception as error:  # noqa: BLE001  # whatever the system says
+            self._report.died(ticket, unstarted(error))
+            return
+        life.ticket = ticket
+        with self._lock:
+            self._lives[life] = None
+        life.begin(content)
 
-    def _failed(self, ticket: int, error: BaseException) -> None:
-        self._report.died(ticket, f"its worker failed: {error!r}", None)
+    # ---------------------------------------------------------------------------- hearing
+    def part(self, life: Life, reply: bytes) -> None:
+        """Report what is ready of a batch."""
+        if (ticket := life.ticket) is not None:
+            self._report.part(ticket, reply)
 
+    def heard(self, life: Life, ticket: int, answer: Answer) -> None:
+        """Report the answer to a batch; its worker is free from now on, or leaves."""
+        kind, body = answer
+        with self._lock:
+            life.ticket = None
+            if kind == DONE and not life.doomed:
+                self._idle.append(life)
+            if kind != DONE or life.doomed or self._stopping:
+                life.retire()
+        if kind == FAILED:
+            self._report.broken(exceptions.loads(body))
+            self._report.done(ticket, None)
+        else:
+            self._report.done(ticket, body)
+
+    def gone(self, life: Life, death: Death) -> None:
+        """Report the death of a worker, if there is something that it left undone."""
+        with self._lock:
+            del self._lives[life]
+            if life in self._idle:
+                self._idle.remove(life)
+            ticket, life.ticket = life.ticket, None
+        if ticket is not None:
+            self._report.died(ticket, death)
+
+    def failed(self, life: Life, error: BaseException) -> None:
+        """Report that our own part of the work went wrong."""
+        self._report.broken(error)
+        life.kill()
+
+    # --------------------------------------------------------------------------- stopping
+    def _life_of(self, ticket: int) -> Life | None:
+        with self._lock:
+            return next((life for life in self._lives if life.ticket == ticket), None)
+
+    def running(self, ticket: int) -> tuple[int, float] | None:
+        """Tell which call of a ticket runs, and for how many seconds."""
+        life = self._life_of(ticket)
+        return None if life is None else life.running(ticket)
+
+    def kill(self, ticket: int, position: int | None) -> None:
+        """Stop a ticket's worker, if it is still at this position."""
+        life = self._life_of(ticket)
+        if life is not None:
+            life.stop(ticket, position)
+
+    # ---------------------------------------------------------------------------- leaving
     def stop(self) -> None:
-        """Take no more tasks; the workers end when they have none."""
-        cast("Pool", self._pool).close()
+        """Let all workers leave; all of them are idle."""
+        with self._lock:
+            self._stopping = True
+            for life in self._lives:
+                life.retire()
 
     def join(self) -> None:
-        """Wait for the workers and for the pool's threads."""
-        if (pool := self._pool) is not None:
-            pool.join()
-            self._pool = None  # only now does it let go of its pipes
+        """Wait until they are gone, each with its pool."""
+        with self._lock:
+            lives = list(self._lives)
+        for life in lives:
+            life.join()
 
     def workers(self) -> tuple[WorkerInfo, ...]:
         """Tell who is there."""
-        ours = cast("type", self._context.Process)  # type: ignore[attr-defined]  # as contexts have
-        return tuple(
-            WorkerInfo(child.name, child.pid, child.is_alive(), child.exitcode)
-            for child in active_children()
-            if isinstance(child, ours)
-        )
-
-
-def _without_main(context: BaseContext) -> BaseContext:
-    """Make a context like this one whose processes do not import ``__main__``."""
-    cls = type(context)
-    made: BaseContext = type(
-        cls.__name__, (cls,), {"Process": mainless(context, preloaded=(__name__, "cloudpickle"))}
-    )()
-    return made
-
-
-_startup_error: BaseException | None = None
-
-
-def _begin(startup: bytes | None) -> None:
-    """Make a new worker ready."""
-    global _startup_error
-    become_worker()
-    try:
-        if startup is not None:
-            initializer, initargs = wire.unpack_startup(startup)
-            initializer(*initargs)
-    except BaseException as error:  # noqa: BLE001  # also SystemExit
-        _startup_error = error  # told with the first batch: a pool would only start the next worker
-
-
-def _run(payload: bytes) -> tuple[bytes | None, bytes]:
-    """Run a batch in a worker: the reply, or None and why this worker could not be made ready."""
-    if _startup_error is not None:
-        return None, exceptions.dumps(_startup_error)
-    return wire.run(payload), b""
+        with self._lock:
+            return tuple(life.info() for life in self._lives)

@@ -5,65 +5,56 @@ once, so that a death is seen as soon as a result is. Batches are written by who
 """
 
 import threading
-from collections.abc import Callable
 from itertools import count
+from math import inf
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import BaseContext
+from time import monotonic
 from typing import Any, cast
 
-from taskpar._engine import exceptions, wire
-from taskpar._engine.backend import Parcel, Report, WorkerInfo
-from taskpar._system.segment import Segment
-from taskpar.backends.link import Link
-from taskpar.backends.worker import DONE, FAILED, STOP, Worker
+from taskpar._engine import exceptions
+from taskpar._engine.backend import Death, Parcel, Report, WorkerInfo
+from taskpar.backends.board import Board
+from taskpar.backends.link import Hiring, Link
+from taskpar.backends.worker import DONE, FAILED, STOP
 
-_WORD = 8
+WATCH_SECONDS = 0.2
+"""How often the memory of workers with a hard limit is looked at: no system tells of that."""
 
 
 class QueueBackend:
     """Persistent workers, started when there is work for them.
 
     Args:
-        slots: How many workers there may be.
-        context: How to start them.
-        worker_class: What to start.
-        initializer: Called in each new worker.
-        initargs: Its arguments.
-        most: How many calls a worker may run; 0: no bound.
+        hiring: What a worker is made of.
+        hard_memory: Bytes of resident memory with which a worker is killed; 0: no bound.
     """
 
     inline = False
     direct = False
+    can_kill = True
     largest_batch: int | None = None
     named_after_task = False
     """Whether a worker has the name of what it runs, as one does that runs nothing else."""
 
-    def __init__(
-        self,
-        slots: int,
-        context: BaseContext,
-        worker_class: type[Worker],
-        initializer: Callable[..., object] | None,
-        initargs: tuple[Any, ...],
-        most: int,
-    ) -> None:
-        self.slots = slots
-        self._context = context
-        self._worker_class = worker_class
-        self._startup = wire.pack_startup(initializer, initargs)
-        self._most = most
+    def __init__(self, hiring: Hiring, hard_memory: int = 0) -> None:
+        self.slots = hiring.slots
+        self._hiring = hiring
+        self._hard_memory = hard_memory
         self._lock = threading.RLock()  # the garbage collector may come here anywhere
         self._links: set[Link] = set()
         self._idle: list[Link] = []
-        self._places = list(reversed(range(slots)))
+        # More places than slots: a worker that is to leave has its own until it has left.
+        self._places = list(reversed(range(2 * self.slots)))
+        self._waiting: dict[int, Parcel] = {}
+        """Batches without a place, as too many workers take their time to leave."""
         self._names = count(1)
         self._stopping = False
 
     def start(self, report: Report) -> None:
         """Start the listener; workers come with the work."""
         self._report = report
-        self._positions = Segment(_WORD * self.slots)
+        self._board = Board(2 * self.slots)
         self._woken, self._waker = Pipe(duplex=False)
         self._listener = threading.Thread(target=self._listen, name="taskpar-listener", daemon=True)
         self._listener.start()
@@ -73,42 +64,45 @@ class QueueBackend:
         """Write the batch to the worker that became idle last, or to a new one."""
         with self._lock:
             link = self._idle.pop() if self._idle else None
+            if link is not None and parcel.fresh:
+                link.send(STOP)
+                link = None
             if link is not None:
                 link.ticket = ticket
-        link = link or self._hire(ticket, parcel.label)
+        if link is None:
+            self._send_to_new(ticket, parcel)
+        else:
+            link.send(cast("bytes", parcel.content))
+
+    def _send_to_new(self, ticket: int, parcel: Parcel) -> None:
+        with self._lock:
+            if not self._places:
+                self._waiting[ticket] = parcel  # until a worker has left
+                return
+            place = self._places.pop()
+        link = self._hire(ticket, parcel.label, place)
         if link is not None:
             link.send(cast("bytes", parcel.content))
 
-    def _hire(self, ticket: int, label: str | None) -> Link | None:
+    def _hire(self, ticket: int, label: str | None, place: int) -> Link | None:
         """Start a worker for a ticket; where that is impossible, report it, and return None."""
-        with self._lock:
-            place = self._places.pop()
+        name = f"Worker-{next(self._names)}"
+        if label is not None and self.named_after_task:
+            name = label
         try:
-            link = self._start(place, label)
-        except Exception as error:  # noqa: BLE001  # no memory, no process left: the system's reason
+            link = Link(self._hiring, name, self._board, place)
+        except BaseException as error:  # no memory, no process left, or Ctrl-C
             with self._lock:
                 self._places.append(place)
-            self._report.died(ticket, f"no worker can be started: {error}", None)
+            self._report.died(ticket, Death(f"no worker can be started: {error}"))
+            if not isinstance(error, Exception):
+                raise
             return None
         link.ticket = ticket
         with self._lock:
             self._links.add(link)
         self._wake()
         return link
-
-    def _start(self, place: int, label: str | None) -> Link:
-        name = f"Worker-{next(self._names)}"
-        if label is not None and self.named_after_task:
-            name = label
-        return Link(
-            self._context,
-            self._worker_class,
-            name,
-            self._positions,
-            place,
-            self._startup,
-            self._most,
-        )
 
     def _wake(self) -> None:
         self._waker.send_bytes(b"")
@@ -122,12 +116,12 @@ class QueueBackend:
             except BaseException as error:  # a mistake of ours, but nobody may wait for ever
                 self._report.broken(error)
                 for ticket in [link.ticket for link in self._links if link.ticket is not None]:
-                    self._report.died(ticket, f"its results cannot be heard: {error!r}", None)
+                    self._report.died(ticket, Death(f"its results cannot be heard: {error!r}"))
                 raise
         with self._lock:
             self._woken.close()
             self._waker.close()
-        self._positions.close()
+        self._board.close()
 
     def _hear_once(self) -> None:
         """Wait for news and take them in; a frame of its own, so that nothing outlives it."""
@@ -135,7 +129,7 @@ class QueueBackend:
             links = list(self._links)
         heard: dict[Any, Link] = {link.channel.reader: link for link in links if not link.deaf}
         ended: dict[Any, Link] = {link.process.sentinel: link for link in links}
-        ready = wait([self._woken, *heard, *ended])
+        ready = wait([self._woken, *heard, *ended], self._patience(links))
         if self._woken in ready:
             _drain(self._woken)
         for sign in ready:
@@ -144,6 +138,22 @@ class QueueBackend:
         for sign in ready:
             if sign in ended:
                 self._part_with(ended[sign])
+        self._watch(links)
+
+    def _patience(self, links: list[Link]) -> float | None:
+        """Return the seconds after which to watch workers, whatever is heard; None: never."""
+        due = min((link.doomed_at for link in links), default=inf)
+        if self._hard_memory and links:
+            due = min(due, monotonic() + WATCH_SECONDS)
+        return None if due == inf else max(0.0, due - monotonic())
+
+    def _watch(self, links: list[Link]) -> None:
+        """Kill workers that do not leave when asked to, or that have grown much too big."""
+        for link in links:
+            if self._hard_memory and link.look() > self._hard_memory:
+                link.kill(f", over its limit of {self._hard_memory:,} bytes of memory,")
+            elif link.doomed_at <= monotonic():
+                link.kill()
 
     def _hear(self, link: Link) -> None:
         for message in link.messages():
@@ -158,12 +168,15 @@ class QueueBackend:
         elif kind == DONE:
             self._is_idle(link)
             self._report.done(ticket, body)
-        else:  # PART, or LAST: then the slot is free when the process has ended
+        else:  # PART, or its last words: then the slot is free when the process has ended
             self._report.part(ticket, body)
 
     def _is_idle(self, link: Link) -> None:
         with self._lock:
             link.ticket = None
+            if link.doomed:  # its last call ended in this very moment: the next is not to suffer
+                link.send(STOP)
+                return
             self._idle.append(link)
             if self._stopping:
                 link.send(STOP)
@@ -171,15 +184,39 @@ class QueueBackend:
     def _part_with(self, link: Link) -> None:
         """Take in the last words of a process that has ended, and what it left undone."""
         self._hear(link)
-        position, ticket = link.position, link.ticket
-        why = link.end()
+        ticket, death = link.ticket, link.end()
         with self._lock:
             self._links.discard(link)
             if link in self._idle:
                 self._idle.remove(link)
             self._places.append(link.place)
+            waiting = next(iter(self._waiting.items()), None)
+            if waiting is not None:
+                del self._waiting[waiting[0]]
         if ticket is not None:
-            self._report.died(ticket, why, position)
+            self._report.died(ticket, death)
+        if waiting is not None:
+            self._send_to_new(*waiting)
+
+    # --------------------------------------------------------------------------- stopping
+    def _link_of(self, ticket: int) -> Link | None:
+        with self._lock:
+            return next((link for link in self._links if link.ticket == ticket), None)
+
+    def running(self, ticket: int) -> tuple[int, float] | None:
+        """Tell which call of a ticket runs, and for how many seconds."""
+        link = self._link_of(ticket)
+        return None if link is None else link.running()
+
+    def kill(self, ticket: int, position: int | None) -> None:
+        """Stop a ticket's worker, if it is still at this position."""
+        with self._lock:  # so that the worker cannot have another ticket meanwhile
+            link, waiting = self._link_of(ticket), self._waiting.pop(ticket, None)
+            if link is not None:
+                link.stop(position)
+                self._wake()  # the listener waits no longer than until it must be killed
+        if waiting is not None:
+            self._report.died(ticket, Death("it had not been sent to a worker"))
 
     # ---------------------------------------------------------------------------- leaving
     def stop(self) -> None:

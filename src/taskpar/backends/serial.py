@@ -2,10 +2,13 @@
 
 from collections.abc import Callable
 from os import getpid
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from taskpar._engine.backend import Parcel, Report, WorkerInfo
-from taskpar._engine.wire import Calls, run_direct
+from taskpar._engine.running import run_direct
+
+if TYPE_CHECKING:
+    from taskpar._engine.wire import Calls
 
 
 class SerialBackend:
@@ -19,6 +22,7 @@ class SerialBackend:
     slots = 1
     inline = True
     direct = True
+    can_kill = False
     largest_batch: int | None = 1
 
     def __init__(

@@ -12,9 +12,11 @@ import multiprocessing
 import pickle
 from typing import TYPE_CHECKING, NamedTuple
 
-from taskpar._engine import exceptions, wire
+from taskpar._engine import exceptions, running, wire
 from taskpar._system.channel import WorkerEnd
-from taskpar.backends.child import become_worker
+from taskpar._system.memory import resident
+from taskpar.backends.board import Row
+from taskpar.backends.child import Arrival, become_worker
 
 if TYPE_CHECKING:
     from taskpar._system.segment import Segment
@@ -26,26 +28,27 @@ PART, DONE, LAST, FAILED = b"p", b"d", b"l", b"f"
 """How a message of a worker begins: some outcomes; the batch is through; so is the worker (it has
 run as many calls as it may); it could not be made ready."""
 
-NOWHERE = -1
-"""The position of a worker that runs no call."""
-
 
 class Assignment(NamedTuple):
     """What a worker is given when it is started.
 
     Args:
         channel: Its end of the channel.
-        positions: The pickled segment with a word for each worker, the position of its call.
-        place: Which of the words is this worker's.
+        arrival: What is around its parent; first, as it comes before all that is unpickled.
+        board: The pickled memory of the rows in which workers note what they do.
+        place: Which of the rows is this worker's.
         startup: The initializer and its arguments, pickled; None where there is none.
         most: How many calls it may run; 0: no bound.
+        memory: Bytes of resident memory with which it begins no batch any more; 0: no bound.
     """
 
+    arrival: Arrival
     channel: WorkerEnd
-    positions: bytes
+    board: bytes
     place: int
     startup: bytes | None
     most: int
+    memory: int
 
 
 _current: "Worker | None" = None
@@ -81,16 +84,19 @@ class Worker(multiprocessing.Process):
         """Serve batches until told to stop; called in the new process."""
         global _current
         _current = self
-        become_worker()
+        arrival = self.assignment.arrival
+        if isinstance(arrival, Arrival):  # under fork; else it has made this a worker, and is gone
+            become_worker(arrival.surroundings)
         try:
             self._work(self.assignment)
-        except (EOFError, BrokenPipeError, FileNotFoundError):
-            parent = multiprocessing.parent_process()
-            if parent is None or parent.is_alive():
-                raise  # else there is nobody to tell, nor to work for
+        except (EOFError, BrokenPipeError):
+            return  # the parent has let go of its end: there is nobody to work for
 
     def _work(self, given: Assignment) -> None:
-        positions: Segment = pickle.loads(given.positions)
+        try:
+            board: Segment = pickle.loads(given.board)
+        except FileNotFoundError:
+            return  # the parent has let go of it, before this had begun
         try:
             self.setup()
             if given.startup is not None:
@@ -100,25 +106,25 @@ class Worker(multiprocessing.Process):
             given.channel.write(FAILED + exceptions.dumps(error))
             return
         try:
-            self._serve(given, positions.memory.cast("q"))
+            self._serve(given, Row(board, given.place))
         finally:
             self.teardown()
 
-    def _serve(self, given: Assignment, words: "memoryview[int]") -> None:
+    def _serve(self, given: Assignment, row: Row) -> None:
         left = given.most
+        row.arrive(self.pid or 0)
 
-        def note(position: int) -> None:
-            words[given.place] = position
-
-        def part(reply: bytes) -> None:
-            note(NOWHERE)
+        def part(reply: bytes) -> None:  # maybe from another thread, while a call runs
             given.channel.write(PART + reply)
 
+        def enough() -> bool:
+            return bool(given.memory) and (resident() or 0) > given.memory
+
         while payload := given.channel.read():
-            reply = wire.run(payload, note, part, left)
-            note(NOWHERE)
+            reply = running.run(payload, row, part, left, enough)
             if given.most:
                 left -= wire.read_reply(reply).count
-            given.channel.write((LAST if given.most and left <= 0 else DONE) + reply)
-            if given.most and left <= 0:
+            ends = bool(given.most and left <= 0) or enough()
+            given.channel.write((LAST if ends else DONE) + reply)
+            if ends:
                 return

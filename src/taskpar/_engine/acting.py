@@ -1,0 +1,166 @@
+"""Doing what the ledger says: one method for each action, the second half of the engine."""
+
+import threading
+from time import sleep
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
+
+from taskpar._engine import deaths, events, wire
+from taskpar._engine.backend import Backend, Death, KillingBackend, Parcel
+from taskpar._engine.job import Job
+from taskpar._model.outcome import Error
+from taskpar.errors import InitializerError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class News(NamedTuple):
+    """The report that an event comes from, as far as actions need it.
+
+    Args:
+        reply: The outcomes that came.
+        death: How the worker ended.
+    """
+
+    reply: wire.Reply | None = None
+    death: Death | None = None
+
+
+NO_NEWS = News()
+
+
+class Owner(Protocol):
+    """What actions need of the engine."""
+
+    backend: Backend
+    jobs: dict[int, Job]
+
+    def tell(self, event: events.Event, news: News = NO_NEWS) -> None:
+        """Let the ledger handle an event, and do what it says."""
+
+    def done(self, ticket: int, reply: object) -> None:
+        """Take a report that a worker is through with a ticket."""
+
+    def died(self, ticket: int, death: Death) -> None:
+        """Take a report that the worker of a ticket has died."""
+
+    def why_broken(self) -> InitializerError:
+        """Make the error that tells why no worker is left."""
+        ...
+
+    def let_go(self) -> None:
+        """Let the workers go: all is home."""
+
+
+class Actor:
+    """Does actions, in the thread that brought the event which led to them.
+
+    Args:
+        engine: Whose actions.
+    """
+
+    def __init__(self, engine: Owner) -> None:
+        self._engine = engine
+        self._means: dict[type, Callable[[Any, News], None]] = {
+            events.Send: self._send,
+            events.Settle: self._settle,
+            events.Blame: self._blame,
+            events.Retry: self._retry,
+            events.Look: self._look,
+            events.Kill: self._kill,
+            events.Drop: self._drop,
+            events.Stop: self._stop,
+        }
+
+    def do(self, action: events.Action, news: News) -> None:
+        """Do an action."""
+        self._means[type(action)](action, news)
+
+    def _send(self, send: events.Send, news: News) -> None:
+        backend, job = self._engine.backend, self._engine.jobs.get(send.job)
+        calls = None if job is None else job.calls(send.start, send.stop)
+        if job is None or calls is None:
+            self._engine.done(send.ticket, wire.Reply(0, send.stop - send.start, 0.0, (), []))
+            return
+        try:
+            content = calls if backend.direct else wire.pack(calls, job.reference(calls))
+            parcel = Parcel(content, job.label(calls), send.fresh)
+        except BaseException as error:  # a user's class can raise anything; a ticket must come back
+            count = send.stop - send.start
+            reply = wire.Reply(0, count, 0.0, tuple(range(count)), [Error(error)] * count)
+            self._engine.done(send.ticket, reply)
+            main = threading.current_thread() is threading.main_thread()
+            if main and isinstance(error, KeyboardInterrupt):
+                raise  # Ctrl-C is the user's to see at once
+            return
+        try:
+            backend.send(send.ticket, parcel)
+        except BaseException:  # Ctrl-C: whatever it has cut off, the calls are not lost
+            if backend.can_kill:
+                cast("KillingBackend", backend).kill(send.ticket, None)
+            self._engine.died(send.ticket, Death("its worker was interrupted"))
+            raise
+
+    def _settle(self, settle: events.Settle, news: News) -> None:
+        job = self._engine.jobs.get(settle.job)
+        if job is not None and news.reply is not None:
+            job.settle(settle.start, settle.stop, news.reply, settle.offset)
+
+    def _blame(self, blame: events.Blame, news: News) -> None:
+        job = self._engine.jobs.get(blame.job)
+        if job is not None:
+            pid = 0 if news.death is None else news.death.pid or 0
+            error = Error(_blamed(blame.call, blame.late, news))
+            job.settle(blame.call, blame.call + 1, wire.Reply(pid, 1, 0.0, (0,), [error]), 0)
+
+    def _retry(self, retry: events.Retry, news: News) -> None:
+        """Ask the job whether a call is tried again, and tell the ledger."""
+        number, call, attempt, offset, late = retry
+        inline, seconds = self._engine.backend.inline, None
+        job = self._engine.jobs.get(number)
+        try:
+            if job is not None:
+                error = _failure(call, offset, late, news)
+                seconds = job.retry(call, attempt, error, news.reply)
+            if inline and seconds:
+                sleep(seconds)  # there is no other thread, as in a serial loop
+        finally:  # also on Ctrl-C: the ledger waits for the answer
+            if seconds is None:
+                self._engine.tell(events.Final(number, call, offset, late), news)
+            else:
+                fresh = offset is None and not late
+                self._engine.tell(events.Again(number, call, 0.0 if inline else seconds, fresh))
+        if inline and seconds is not None:
+            self._engine.tell(events.Wanted(number, call))
+
+    def _look(self, look: events.Look, news: News) -> None:
+        backend = cast("KillingBackend", self._engine.backend)  # time limits come nowhere else
+        position, seconds = backend.running(look.ticket) or (None, 0.0)
+        self._engine.tell(events.Looked(look.ticket, position, seconds))
+
+    def _kill(self, kill: events.Kill, news: News) -> None:
+        if self._engine.backend.can_kill:  # who must leave leaves what cannot be stopped
+            cast("KillingBackend", self._engine.backend).kill(kill.ticket, kill.position)
+
+    def _drop(self, drop: events.Drop, news: News) -> None:
+        job = self._engine.jobs.get(drop.job)
+        if job is not None:
+            broken = self._engine.why_broken() if drop.broken else None
+            job.dropped(drop.start, drop.stop, broken)
+
+    def _stop(self, stop: events.Stop, news: News) -> None:
+        self._engine.let_go()
+
+
+def _failure(call: int, offset: int | None, late: bool, news: News) -> BaseException:
+    """Return the error of a call that failed."""
+    if offset is None or news.reply is None:
+        return _blamed(call, late, news)
+    (outcome,) = news.reply.outcomes(call, offset, 1)
+    error: BaseException = outcome.exception
+    return error
+
+
+def _blamed(call: int, late: bool, news: News) -> BaseException:
+    death = news.death or Death("its worker died")
+    return deaths.late(call, death) if late else deaths.died(call, death)

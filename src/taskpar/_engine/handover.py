@@ -1,0 +1,137 @@
+"""In the worker: outcomes on their way back, handed over before they are old.
+
+A call's result must not wait for the calls behind it in its batch: if the worker dies in one of
+them, what is not handed over is run again. So a slice of time ends after 10 ms. Where it cannot
+end, as a call takes longer, a second thread hands over what has been finished before that call.
+"""
+
+import os
+import threading
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from time import perf_counter
+from typing import Any
+
+from taskpar._engine import exceptions, pickling
+from taskpar._engine.wire import PLAIN, crossing, sealed_reply
+from taskpar._model.outcome import Error
+
+SLICE_SECONDS = 0.01
+"""How old an outcome gets before it is handed over: the most that a death can make run twice."""
+
+Part = Callable[[bytes], object]
+Take = Callable[[], list[Any]]
+
+
+def sealed(outcome: Any, index: int) -> Any:
+    """Return a plain value as it is; pickle what anyone could write to, as it is at this moment."""
+    if type(outcome) in PLAIN:
+        return outcome
+    if type(outcome) is Error:
+        return (exceptions.dumps(outcome.exception), True)
+    try:
+        return (pickling.dumps(outcome),)
+    except BaseException as error:  # noqa: BLE001  # its __reduce__ may raise anything
+        from taskpar._engine.culprit import explanation  # here, as it is rarely needed
+
+        why = explanation("result", error, thing=outcome)
+        return (exceptions.dumps(crossing(why, index, error)), True)
+
+
+class Outcomes:
+    """The outcomes of a batch that are not yet handed over.
+
+    Args:
+        part: Takes replies about a prefix while the batch goes on; None: nobody does.
+        take: Returns what was captured since the last time.
+    """
+
+    def __init__(self, part: Part | None, take: Take) -> None:
+        self._part = part
+        self._take = take
+        self._done: list[Any] = []
+        self._began = perf_counter()
+        self._handing = threading.Lock()
+        self.add = self._done.append
+
+    def reply(self) -> bytes:
+        """Make a reply of what there is."""
+        with self._handing:
+            return self._reply()
+
+    def _reply(self) -> bytes:
+        now = perf_counter()
+        seconds, self._began = now - self._began, now
+        outcomes = self._done[:]
+        del self._done[: len(outcomes)]  # the other thread may have put more behind
+        return sealed_reply(os.getpid(), seconds, outcomes, self._take())
+
+    def hand_over(self) -> None:
+        """Hand over what there is."""
+        with self._handing:  # so that what comes first goes first
+            if self._part is not None and self._done:
+                self._part(self._reply())
+
+
+class _Second:
+    """The second thread: it is told when a slice begins and ends."""
+
+    def __init__(self) -> None:
+        self._begun: SimpleQueue[Outcomes] = SimpleQueue()
+        self._ended: SimpleQueue[None] = SimpleQueue()
+        threading.Thread(target=self._watch, name="taskpar-handover", daemon=True).start()
+
+    def begin(self, outcomes: Outcomes) -> None:
+        self._begun.put(outcomes)
+
+    def end(self) -> None:
+        self._ended.put(None)
+
+    def _watch(self) -> None:
+        while True:
+            self._wait(self._begun.get())
+
+    def _wait(self, outcomes: Outcomes) -> None:
+        """Wait for the end of a slice; if it takes too long, hand over what is done of it.
+
+        Once is enough: the call that takes so long is the last of its slice.
+        """
+        try:
+            self._ended.get(timeout=SLICE_SECONDS)
+        except Empty:
+            outcomes.hand_over()
+            self._ended.get()
+
+
+_second: _Second | None = None
+
+
+def _after_fork() -> None:
+    """Forget the second thread: it is the parent's."""
+    global _second
+    _second = None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+class watched:  # noqa: N801  # a context manager, called like a function
+    """Let a second thread look after outcomes while the calls of a slice run.
+
+    Args:
+        outcomes: What it looks after.
+    """
+
+    def __init__(self, outcomes: Outcomes) -> None:
+        self._outcomes = outcomes
+
+    def __enter__(self) -> None:
+        global _second
+        if _second is None:
+            _second = _Second()
+        _second.begin(self._outcomes)
+
+    def __exit__(self, *_: object) -> None:
+        if _second is not None:  # else a forked child of the task comes here
+            _second.end()

@@ -1,0 +1,39 @@
+"""What the engine needs to know of a ``map``, or of an executor's submits."""
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Protocol
+
+from taskpar._engine import wire
+
+if TYPE_CHECKING:
+    from taskpar._engine.constant import Reference
+
+
+class Job(Protocol):
+    """A row of numbered calls."""
+
+    @abstractmethod
+    def calls(self, start: int, stop: int) -> wire.Calls | None:
+        """Return a batch of the job; None when nobody wants it any more."""
+
+    @abstractmethod
+    def reference(self, calls: wire.Calls) -> "Reference | wire.Refused":
+        """Return how workers get the function, or why it cannot be pickled."""
+
+    @abstractmethod
+    def label(self, calls: wire.Calls) -> str:
+        """Return a name for the batch."""
+
+    @abstractmethod
+    def settle(self, start: int, stop: int, reply: wire.Reply, offset: int) -> None:
+        """Take the outcomes of calls ``start`` to ``stop``; that of the first is at ``offset``."""
+
+    @abstractmethod
+    def retry(
+        self, call: int, attempt: int, error: BaseException, reply: wire.Reply | None
+    ) -> float | None:
+        """Say after how many seconds a call is tried again after this error; None: it is not."""
+
+    @abstractmethod
+    def dropped(self, start: int, stop: int, broken: BaseException | None) -> None:
+        """Learn that calls will never run: cancelled, or (with the reason) no worker is left."""

@@ -1,0 +1,217 @@
+"""In the worker: a batch comes as bytes, its calls are run, and their outcomes go back as bytes.
+
+Nothing raises out of here but what kills the worker: whatever goes wrong with one call, on its way
+here, in it, or on its way back, is the outcome of that call.
+"""
+
+import pickle
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
+from math import inf
+from os import getpid
+from time import perf_counter
+from typing import Any, Protocol
+
+from taskpar._engine import place
+from taskpar._engine.calling import Call, calling, shaped
+from taskpar._engine.handover import SLICE_SECONDS, Outcomes, Part, sealed, watched
+from taskpar._engine.wire import Calls, Manner, Reply
+from taskpar._model.outcome import Error
+from taskpar._system.memory import own_peak_quickly
+
+
+class Row(Protocol):
+    """Where the worker notes what it does, for its parent to see at any time."""
+
+    def note(self, position: int, /) -> object:
+        """Note the position of the call that begins."""
+
+    def enter(self, position: int) -> bool:
+        """Note that a call with a time limit begins; tell whether it may."""
+        ...
+
+    def begin(self, peak: int) -> None:
+        """Note that a slice begins, and the most memory that was used before it, in bytes."""
+
+    def leave(self) -> None:
+        """Note that no call runs."""
+
+
+class _Unnoted:
+    """Where nobody looks."""
+
+    def note(self, position: int, /) -> None:
+        """Note nothing."""
+
+    def enter(self, position: int) -> bool:
+        """Let any call begin."""
+        return True
+
+    def begin(self, peak: int) -> None:
+        """Note nothing."""
+
+    def leave(self) -> None:
+        """Note nothing."""
+
+
+_UNNOTED = _Unnoted()
+
+
+def run(
+    payload: bytes,
+    row: Row = _UNNOTED,
+    part: Part | None = None,
+    most: int = 0,
+    enough: Callable[[], bool] = bool,
+) -> bytes:
+    """Run a batch.
+
+    Args:
+        payload: What `wire.pack` made.
+        row: Where to note what runs.
+        part: Takes replies about a prefix while the batch goes on, from any thread.
+        most: Calls to run at the most; 0: no bound.
+        enough: Tells, between two slices, whether not to go on.
+
+    Returns:
+        The reply, about a prefix of the batch: it ends with its time or with ``most``.
+    """
+    reference, shape, plain, items, start, given = pickle.loads(payload)
+    manner = Manner() if given is None else Manner(*given)
+    row.note(0)  # making the function may kill the worker, too; but no time limit runs yet
+    call = calling(reference, shape, start, plain=plain)
+    if manner.context is not None:
+        call = _within(manner.context, call)
+    items = items[:most] if most else items
+    if manner.relay is None:
+        return _Batch(call, start, row, manner, Outcomes(part, list)).run(items, part, enough)
+    from taskpar._engine.capture import capturing  # here, as it is rarely wanted
+
+    with capturing(*manner.relay) as captured:
+        outcomes = Outcomes(part, captured.take)
+        batch = _Batch(_captured(call, captured.call, start), start, row, manner, outcomes)
+        return batch.run(items, part, enough)
+
+
+class _Batch:
+    """The calls of a batch, which are run in slices of time.
+
+    Args:
+        call: Runs the next item.
+        start: The number of the first call.
+        row: Where to note what runs.
+        manner: How to run them.
+        outcomes: Where outcomes go.
+    """
+
+    def __init__(
+        self, call: Call, start: int, row: Row, manner: Manner, outcomes: Outcomes
+    ) -> None:
+        self._call = call
+        self._start = start
+        self._row = row
+        self._manner = manner
+        self._outcomes = outcomes
+
+    def run(self, items: Sequence[Any], part: Part | None, enough: Callable[[], bool]) -> bytes:
+        """Run them; return the last reply."""
+        done = 0
+        while True:
+            self._row.begin(own_peak_quickly())
+            # With one call, or with each handed over at once, there is nothing to look after.
+            alone = part is None or self._manner.timed or len(items) < 2
+            with nullcontext() if alone else watched(self._outcomes):
+                ran = self._slice(items, done, whole=part is None)
+            self._row.leave()  # nobody is to blame for a death while outcomes are handed over
+            done += ran
+            items = items[ran:]
+            on = part is not None and (self._manner.whole or self._manner.timed)
+            if not (on and ran and len(items)) or enough():
+                return self._outcomes.reply()
+            self._outcomes.hand_over()
+
+    def _slice(self, items: Iterable[Any], first: int, *, whole: bool) -> int:
+        """Run calls until the time is up, or the next is forbidden; tell how many."""
+        timed, start, add, call = self._manner.timed, self._start, self._outcomes.add, self._call
+        begins: Callable[[int], object] = self._row.enter if timed else self._row.note
+        until = perf_counter() + SLICE_SECONDS
+        if timed:
+            until = 0.0
+        elif whole and self._manner.whole:
+            until = inf
+        position = first - 1
+        for position, item in enumerate(items, first):  # it tells how far it came
+            if begins(position) is False:
+                return position - first
+            outcome = _outcome(call, item)
+            add(sealed(outcome, start + position))
+            if perf_counter() > until:
+                break
+        return position - first + 1
+
+
+def _outcome(call: Call, item: Any) -> Any:
+    try:
+        return call(item)
+    except BaseException as error:  # noqa: BLE001  # also SystemExit: it is the task's, not the worker's
+        return Error(_without_ours(error))
+
+
+def run_direct(calls: Calls) -> Reply:
+    """Run a batch where the worker shares the caller's memory."""
+    call = shaped(calls.function, calls.shape)
+    if calls.manner.context is not None:
+        call = _in_each(calls.manner.context.contexts(), call)
+    begin = perf_counter()
+    until = inf if calls.manner.whole else begin + SLICE_SECONDS
+    outcomes: list[Any] = []
+    for item in calls.items:
+        outcomes.append(_outcome(call, item))
+        if perf_counter() > until:
+            break
+    failed = tuple(i for i, outcome in enumerate(outcomes) if type(outcome) is Error)
+    try:
+        return Reply(getpid(), len(outcomes), perf_counter() - begin, failed, outcomes)
+    finally:
+        del outcomes  # the tracebacks of errors lead to this frame, which must not lead to them
+
+
+def run_in_thread(calls: Calls) -> Reply:
+    """Run a batch in a worker thread, which is told that it is one."""
+    with place.worker():
+        return run_direct(calls)
+
+
+def _within(data: bytes, call: Call) -> Call:
+    """Let each call see the context variables of the caller."""
+    from taskpar._engine.context import applied  # here, as it is rarely wanted
+
+    return _in_each(applied(data), call)
+
+
+def _in_each(contexts: Callable[[], Any], call: Call) -> Call:
+    return lambda item: contexts().run(call, item)
+
+
+def _captured(call: Call, tell: Callable[[int], object], start: int) -> Call:
+    """Tell which call runs before it does."""
+    from itertools import count  # here, as it is rarely wanted
+
+    numbers = count(start)
+
+    def told(item: Any) -> Any:
+        tell(next(numbers))
+        return call(item)
+
+    return told
+
+
+_OURS = frozenset((__file__, calling.__code__.co_filename))
+
+
+def _without_ours(error: BaseException) -> BaseException:
+    """Take our own frames off the top of a traceback."""
+    trace = vars(BaseException)["__traceback__"].__get__(error)  # past what its class makes of it
+    while trace is not None and trace.tb_frame.f_code.co_filename in _OURS:
+        trace = trace.tb_next
+    return BaseException.with_traceback(error, trace)

@@ -1,0 +1,335 @@
+"""What users of other libraries suffer from around a task (USER_PAINS 4, 9, 18, 21, 22, 27, 31)."""
+
+import contextvars
+import logging
+import os
+import random
+import signal
+import sys
+import threading
+import time
+import warnings
+from contextlib import contextmanager
+from functools import partial
+
+import numpy as np
+import pytest
+from deeds import own_pid
+from places import LOADED, WITHIN, everywhere, in_processes, outcomes, places
+
+from rig.executors import Bench
+from rig.scripts import run_script
+from rig.waiting import eventually
+from taskpar import QueueExecutor, TaskTimeoutError, available_cpus
+
+# ------------------------------------------------------------------------------ 4: locks
+LOCK = threading.Lock()
+
+
+def take_the_lock(number):
+    """Take a lock of this module."""
+    with LOCK:
+        return number
+
+
+@contextmanager
+def another_thread_has_the_lock():
+    """Let a thread of this process hold it, as long as this lasts."""
+    held, release = threading.Event(), threading.Event()
+
+    def hold():
+        with LOCK:
+            held.set()
+            release.wait(WITHIN)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert held.wait(WITHIN)
+    try:
+        yield
+    finally:
+        release.set()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    "bench", [b for b in places("process", "pool", "queue") if "fork-" not in b.id]
+)
+def test_pain_04_a_lock_that_a_thread_holds_while_workers_start_keeps_no_task_waiting(bench):
+    """A fresh process has a fresh lock; only under fork it has one that nobody will release."""
+    with another_thread_has_the_lock(), bench.make() as executor:
+        if bench.start == "fork":
+            # The user has asked for fork; what hangs is stopped by a time limit, as anything else.
+            limited = executor.options(time_limit=1.0)
+            seen = outcomes(limited.map(take_the_lock, range(2)))
+            assert [type(each) for each in seen] == [TaskTimeoutError, TaskTimeoutError]
+        else:
+            assert list(executor.map(take_the_lock, range(4))) == list(range(4))
+
+
+def test_pain_04_fork_is_used_only_where_it_is_asked_for():
+    """On every version of Python."""
+    with another_thread_has_the_lock(), QueueExecutor(2) as executor:
+        assert list(executor.map(take_the_lock, range(4))) == list(range(4))
+
+
+def log_something(number):
+    """Log, as libraries do."""
+    logging.getLogger("a.busy.logger").warning("from a task: %s", number)
+    return number
+
+
+@in_processes
+def test_pain_04_a_busy_logging_thread_keeps_no_task_waiting(bench):
+    """Whatever handler lock it holds when the worker starts."""
+    logger, stop = logging.getLogger("a.busy.logger"), threading.Event()
+    handler = logging.FileHandler(os.devnull)
+    logger.addHandler(handler)
+    logger.propagate = False
+
+    def log():
+        while not stop.is_set():
+            logger.warning("from a thread")
+
+    thread = threading.Thread(target=log)
+    thread.start()
+    try:
+        with bench.make() as executor:
+            assert list(executor.map(log_something, range(6))) == list(range(6))
+    finally:
+        stop.set()
+        thread.join()
+        logger.removeHandler(handler)
+        handler.close()
+
+
+# ------------------------------------------------------------------------------ 9: random numbers
+def draw(_):
+    """Draw from both global streams, a little later: others are to have their turn."""
+    time.sleep(0.02)
+    return os.getpid(), random.random(), float(np.random.random())
+
+
+@in_processes
+def test_pain_09_no_two_workers_share_a_stream_of_random_numbers(bench):
+    """Though this process has used both; under fork, they begin with a copy of what it has."""
+    random.random()
+    np.random.random()
+    with Bench(bench.kind, 4, bench.start).make() as executor:
+        seen = list(executor.map(draw, range(12), chunksize=1))
+    assert len({pid for pid, _, _ in seen}) > 1
+    assert len({plain for _, plain, _ in seen}) == 12
+    assert len({numeric for _, _, numeric in seen}) == 12
+
+
+# ------------------------------------------------------------------------------ 18: what is said
+def say(number):
+    """Log, warn and print."""
+    logging.getLogger("x.y").info("logged %s", number)
+    logging.getLogger("x.y").debug("too quiet")
+    print("printed", number)
+    return number, os.getpid()
+
+
+class Keeping(logging.Handler):
+    """Keeps the records."""
+
+    def __init__(self):
+        super().__init__()
+        self.records = []
+
+    def emit(self, record):
+        """Keep it."""
+        self.records.append(record)
+
+
+@pytest.fixture
+def keeping():
+    """A handler of the parent's, on a logger with level INFO."""
+    logger, handler = logging.getLogger("x"), Keeping()
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    yield handler
+    logger.removeHandler(handler)
+    logger.setLevel(logging.NOTSET)
+
+
+@in_processes
+def test_pain_18_what_a_task_logs_and_prints_comes_to_the_caller_once(bench, keeping, capsys):
+    """In the order of the calls, and it says from which of them it is."""
+    with bench.make() as executor:
+        pids = [pid for _, pid in executor.options(relay="all").map(say, range(5))]
+    said = [(record.getMessage(), record.taskpar_index) for record in keeping.records]
+    assert said == [(f"logged {number}", number) for number in range(5)]
+    assert [record.taskpar_pid for record in keeping.records] == pids
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition("]")[2].strip() for line in lines] == [f"printed {n}" for n in range(5)]
+    assert [f"pid {pid}]" in line for line, pid in zip(lines, pids, strict=True)] == [True] * 5
+
+
+@in_processes
+def test_pain_18_the_log_alone_comes_where_only_that_is_asked_for(bench, keeping, capfd):
+    """What is printed goes where the worker's output goes."""
+    with bench.make() as executor:
+        assert executor.options(relay="log").submit(say, 7).result(WITHIN)[0] == 7
+    (record,) = keeping.records
+    assert record.getMessage() == "logged 7"
+    assert "pid" not in capfd.readouterr().out
+
+
+# ------------------------------------------------------------------------------ 21: BLAS threads
+VARIABLES = [
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+]
+
+
+def environment(_=None):
+    """Return these variables as they are here."""
+    return {name: os.environ.get(name) for name in VARIABLES}
+
+
+@in_processes
+def test_pain_21_numeric_libraries_in_workers_share_the_processors(bench, monkeypatch):
+    """Where the user has not said otherwise; this process is not touched."""
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("MKL_NUM_THREADS", "7")
+    share = str(max(1, available_cpus() // bench.workers))
+    with bench.make() as executor:
+        seen = executor.submit(environment).result(WITHIN)
+    assert seen == dict.fromkeys(VARIABLES, share) | {"MKL_NUM_THREADS": "7"}
+    assert environment() == dict.fromkeys(VARIABLES) | {"MKL_NUM_THREADS": "7"}
+
+
+# ------------------------------------------------------------------------------ 22: nests
+def inner(kind, number):
+    """Map within a task."""
+    with Bench(kind, None).make() as executor:
+        return list(executor.map(partial(multiply, number), range(3))), len(executor.workers())
+
+
+def multiply(a, b):
+    """Multiply, and tell where."""
+    return a * b
+
+
+@in_processes
+@pytest.mark.parametrize("kind", ["queue", "process", "thread"])
+def test_pain_22_executors_within_executors_give_what_loops_within_loops_give(bench, kind):
+    """And take no more processors than there are: here the inner ones have one each."""
+    count = 1 if available_cpus() <= 2 else available_cpus() // 2
+    with bench.make() as executor:
+        seen = list(executor.map(partial(inner, kind), range(3)))
+    assert [values for values, _ in seen] == [[0, 0, 0], [0, 1, 2], [0, 2, 4]]
+    assert max(workers for _, workers in seen) <= count
+
+
+def default_nest(number):
+    """Map on what is there, within a task: that is serial."""
+    from taskpar import parallel
+
+    return list(parallel(own_pid).map(range(number))), os.getpid()
+
+
+@in_processes
+def test_pain_22_the_default_within_a_task_is_to_do_it_there(bench):
+    """So a recursion of decorated functions is no fork bomb."""
+    with bench.make() as executor:
+        for pids, own in executor.map(default_nest, range(3)):
+            assert set(pids) <= {own}
+
+
+# ------------------------------------------------------------------------------ 27: processors
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="Linux")
+def test_pain_27_as_many_workers_as_this_process_may_use_processors(tmp_path):
+    """By its affinity, or by the user's word; and no more than there are calls."""
+    source = """
+        import os
+        from taskpar import QueueExecutor, available_cpus
+        os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
+        with QueueExecutor() as ex:
+            pids = set(ex.map(lambda _: os.getpid(), range(50), chunksize=1))
+            print(available_cpus(), len(pids))
+        os.environ["TASKPAR_WORKERS"] = "3"
+        with QueueExecutor() as ex:
+            list(ex.map(abs, range(2)))
+            print(available_cpus(), len(ex.workers()) <= 2)
+        """
+    done = run_script(source, tmp_path)
+    assert (done.stdout, done.stderr) == ("1 1\n3 True\n", "")
+
+
+# ------------------------------------------------------------------------------ 31: what is around
+REQUEST = contextvars.ContextVar("REQUEST", default="none")
+
+
+def request(_=None):
+    """Return what the caller has set."""
+    return REQUEST.get()
+
+
+@everywhere
+def test_pain_31_a_task_sees_the_context_variables_of_who_asked_for_it(bench):
+    """Each call those of its own caller; who does not want that says so."""
+    with bench.make() as executor:
+        token = REQUEST.set("one")
+        first, mapped = executor.submit(request), executor.map(request, range(3))
+        REQUEST.reset(token)
+        token = REQUEST.set("two")
+        second = executor.submit(request)
+        without = executor.options(context=False).submit(request)
+        assert (first.result(WITHIN), second.result(WITHIN)) == ("one", "two")
+        assert bench.kind == "serial" or without.result(WITHIN) == "none"
+        REQUEST.reset(token)
+        assert bench.kind == "serial" or list(mapped) == ["one"] * 3
+
+
+def find_module(name):
+    """Import a module."""
+    __import__(name)
+    return sys.modules[name].VALUE
+
+
+def count_filters(_=None):
+    """Tell whether the caller's filter of warnings is here."""
+    return any(rule[0] == "ignore" and rule[2] is ResourceWarning for rule in warnings.filters)
+
+
+@in_processes
+def test_pain_31_path_directory_and_filters_are_those_of_the_caller(bench, tmp_path, monkeypatch):
+    """As they are when the workers are started."""
+    (tmp_path / "module_of_a_test_31.py").write_text("VALUE = 31\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        with bench.make() as executor:
+            assert executor.submit(find_module, "module_of_a_test_31").result(WITHIN) == 31
+            assert executor.submit(os.getcwd).result(WITHIN) == str(tmp_path.resolve())
+            assert executor.submit(count_filters).result(WITHIN)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+@in_processes
+def test_pain_31_workers_that_are_stopped_run_no_handler_of_the_caller(bench, tmp_path):
+    """It would write a file, and go on."""
+    before = signal.signal(signal.SIGTERM, lambda *_: (tmp_path / str(os.getpid())).touch())
+    try:
+        with bench.make() as executor:
+            executor.submit(abs, -1).result(WITHIN)
+            began = time.monotonic()
+            future = executor.options(time_limit=0.4).submit(time.sleep, WITHIN)
+            assert type(future.exception(WITHIN)) is TaskTimeoutError
+            assert time.monotonic() - began < 1.4 + LOADED
+            for worker in executor.workers():
+                if worker.pid:
+                    os.kill(worker.pid, signal.SIGTERM)
+            assert executor.submit(abs, -1).result(WITHIN) == 1
+        eventually(lambda: list(tmp_path.iterdir()), 0.1)
+        assert list(tmp_path.iterdir()) == []
+    finally:
+        signal.signal(signal.SIGTERM, before)
