@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from contextvars import Context, ContextVar, copy_context
 from functools import cache, partial
+from importlib import import_module
 from typing import Any
 
 from taskpar._engine import exceptions, pickling, variables
@@ -163,7 +164,7 @@ def _setting(variable: ContextVar[Any], value: Any) -> object:
         plain = value.copy()
         plain.clear_flags()  # they tell what happened here
         return plain
-    import numpy as np  # it is there, as it has made the value
+    np = import_module("numpy")  # it is there, as it has made the value
 
     context = Context()
     context.run(variable.set, value)
@@ -178,7 +179,7 @@ def _set_decimal(value: Any) -> None:
 
 
 def _set_numpy(value: Any) -> None:
-    import numpy as np
+    np = import_module("numpy")
 
     np.seterr(**dict(value))
 
