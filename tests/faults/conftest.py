@@ -1,7 +1,7 @@
 """Faults on every executor and under every start method take their time.
 
-The quick profile has the default start method, and a fresh process for every call only where the
-death of a worker is the matter.
+The quick profile has the default start method, and the default executor: others only where the
+death of a worker is the matter, or pools are.
 """
 
 import pytest
@@ -16,8 +16,12 @@ def _starts_otherwise(value: object) -> bool:
     return DEFAULT in START_METHODS and start in START_METHODS and start != DEFAULT
 
 
-def _is_process(value: object) -> bool:
-    return (value.kind if isinstance(value, Bench) else value) == "process"
+ON_ALL = {"test_worker_death.py", "test_limits.py", "test_interrupted.py", "test_leaving.py"}
+OTHERS = ("process", "pool")
+
+
+def _is_other(value: object) -> bool:
+    return (value.kind if isinstance(value, Bench) else value) in OTHERS
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -27,7 +31,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             continue
         parameters = list(item.callspec.params.values()) if hasattr(item, "callspec") else []
         slow = any(map(_starts_otherwise, parameters))
-        if item.path.name != "test_worker_death.py":
-            slow |= any(map(_is_process, parameters))
+        if item.path.name not in ON_ALL:
+            slow |= any(map(_is_other, parameters))
         if slow:
             item.add_marker(pytest.mark.slow)
