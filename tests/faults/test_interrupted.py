@@ -110,6 +110,7 @@ def test_pain_10_an_impatient_user_is_obeyed_too(kind, pause, tmp_path):
         assert eventually(lambda: not of_session(program.pid)), of_session(program.pid)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seconds", [0.0, 0.02, 0.05, 0.1, 0.2, 0.4])
 @pytest.mark.parametrize(("kind", "start"), [p for p in PLACES if p[0] in PROCESS_KINDS])
 def test_pain_10_ctrl_c_while_workers_are_started_leaves_nobody(kind, start, seconds, tmp_path):

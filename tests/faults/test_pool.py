@@ -171,7 +171,7 @@ def test_huge_arguments_and_results_cross(start):
 def leave_a_child_and_die(pids):
     """Die, but for a forked child, which has all that this process had."""
     if (child := os.fork()) == 0:
-        time.sleep(600)
+        time.sleep(WITHIN)
     pids.write_text(str(child))
     os.kill(os.getpid(), signal.SIGKILL)
 

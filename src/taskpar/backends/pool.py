@@ -16,7 +16,7 @@ from taskpar._system.mainless import mainless
 from taskpar.backends import pool_worker
 from taskpar.backends.pool_life import Life, unstarted
 from taskpar.backends.pool_worker import Answer
-from taskpar.backends.worker import DONE, FAILED
+from taskpar.backends.worker import DONE, LAST
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
@@ -55,6 +55,7 @@ class PoolBackend:
         self._lock = threading.RLock()  # the garbage collector may come here anywhere
         self._lives: dict[Life, None] = {}
         self._idle: list[Life] = []
+        self._waiting: dict[int, Parcel] = {}
         self._names = count(1)
         self._stopping = False
 
@@ -65,7 +66,14 @@ class PoolBackend:
     # ---------------------------------------------------------------------------- sending
     def send(self, ticket: int, parcel: Parcel) -> None:
         """Give the batch to the worker that became idle last, or to a new one."""
-        content = cast("bytes", parcel.content)
+        try:
+            self._send(ticket, parcel)
+        except BaseException as error:  # what the system says, or Ctrl-C: the ticket must come back
+            self._recover(ticket, error)
+            if not isinstance(error, Exception):
+                raise
+
+    def _send(self, ticket: int, parcel: Parcel) -> None:
         with self._lock:
             life = self._idle.pop() if self._idle else None
             if life is not None and parcel.fresh:
@@ -74,22 +82,30 @@ class PoolBackend:
             if life is not None:
                 life.ticket = ticket
         if life is not None:
-            life.give(content)
+            life.give(cast("bytes", parcel.content))
         else:
-            self._hire(ticket, content)
+            self._hire(ticket, parcel)
 
-    def _hire(self, ticket: int, content: bytes) -> None:
-        """Start a worker for a ticket; where that is impossible, report it."""
+    def _hire(self, ticket: int, parcel: Parcel) -> None:
+        """Start a worker for a ticket, or let it wait until there is room for one."""
+        with self._lock:
+            if len(self._lives) >= 2 * self.slots:  # some are about to leave
+                self._waiting[ticket] = parcel
+                return
         name = f"PoolWorker-{next(self._names)}"
-        try:
-            life = Life(self, name, self._process_class, self.slots, self._startup, self._most)
-        except Exception as error:  # noqa: BLE001  # whatever the system says
-            self._report.died(ticket, unstarted(error))
-            return
+        life = Life(self, name, self._process_class, self.slots, self._startup, self._most)
         life.ticket = ticket
         with self._lock:
             self._lives[life] = None
-        life.begin(content)
+        life.begin(cast("bytes", parcel.content))
+
+    def _recover(self, ticket: int, error: BaseException) -> None:
+        """See to it that a ticket is answered whose sending has failed."""
+        life = self._life_of(ticket)
+        if life is not None:
+            life.recover(error)
+        elif ticket not in self._waiting:
+            self._report.died(ticket, unstarted(error))
 
     # ---------------------------------------------------------------------------- hearing
     def part(self, life: Life, reply: bytes) -> None:
@@ -100,17 +116,25 @@ class PoolBackend:
     def heard(self, life: Life, ticket: int, answer: Answer) -> None:
         """Report the answer to a batch; its worker is free from now on, or leaves."""
         kind, body = answer
+        if kind == DONE:
+            self._is_idle(life)
+            self._report.done(ticket, body)
+            return
+        life.retire()  # the slot is free when the process has ended
+        if kind == LAST:
+            self._report.part(ticket, body)
+        else:
+            self._report.broken(exceptions.loads(body))
+
+    def _is_idle(self, life: Life) -> None:
         with self._lock:
             life.ticket = None
-            if kind == DONE and not life.doomed:
-                self._idle.append(life)
-            if kind != DONE or life.doomed or self._stopping:
+            if life.doomed:  # its last call ended in this very moment: the next is not to suffer
                 life.retire()
-        if kind == FAILED:
-            self._report.broken(exceptions.loads(body))
-            self._report.done(ticket, None)
-        else:
-            self._report.done(ticket, body)
+                return
+            self._idle.append(life)
+            if self._stopping:
+                life.retire()
 
     def gone(self, life: Life, death: Death) -> None:
         """Report the death of a worker, if there is something that it left undone."""
@@ -119,8 +143,13 @@ class PoolBackend:
             if life in self._idle:
                 self._idle.remove(life)
             ticket, life.ticket = life.ticket, None
+            waiting = next(iter(self._waiting.items()), None)
+            if waiting is not None:
+                del self._waiting[waiting[0]]
         if ticket is not None:
             self._report.died(ticket, death)
+        if waiting is not None:
+            self.send(*waiting)
 
     def failed(self, life: Life, error: BaseException) -> None:
         """Report that our own part of the work went wrong."""

@@ -91,7 +91,7 @@ class Life:
         self._context = PoolContext(self._make, partial(employer.part, self))
         self._pool: Pool | None = None
         self._living = threading.RLock()  # the garbage collector may come here anywhere
-        self._leaving = self._ended = False
+        self._kept = self._leaving = self._ended = False
         self._trouble = ""
         self._peak = 0
         self._killer: threading.Timer | None = None
@@ -110,13 +110,8 @@ class Life:
         That is for the keeper to do: nobody's Ctrl-C leaves a pool half made.
         """
         self._first = payload
-        try:
-            self._keeper.start()
-        except RuntimeError as error:  # there can be no more threads
-            self._release()
-            self._employer.gone(self, unstarted(error))
-        else:
-            self._begun.wait()
+        self._keeper.start()
+        self._begun.wait()
 
     def give(self, payload: bytes) -> None:
         """Give the worker a batch; nothing happens if its end is near, as its keeper tells that."""
@@ -126,11 +121,24 @@ class Life:
                 return
             self._row.clear()
             heard = partial(self._heard, self.ticket)
-            try:
-                self._pool.apply_async(run, (payload,), {}, heard, self._failed)
-            except BaseException:  # Ctrl-C: nobody knows whether the batch is under way
-                self._signal(_SIGKILL)
-                raise
+            self._pool.apply_async(run, (payload,), {}, heard, self._failed)
+
+    def recover(self, error: BaseException) -> None:
+        """Bring an end about, which will be told, if `begin` or `give` has failed anywhere within.
+
+        There can be no more threads, or Ctrl-C has struck: nobody knows how far the batch has come.
+        """
+        if self._is_mine():
+            self._release()
+            self._employer.gone(self, unstarted(error))
+        else:
+            self.kill()
+
+    def _is_mine(self) -> bool:
+        """Tell the first who asks that the end is for him to tell: the keeper, or nobody else."""
+        with self._living:
+            kept, self._kept = self._kept, True
+            return not kept
 
     def retire(self) -> None:
         """Let the worker go when it has nothing more to do."""
@@ -205,6 +213,8 @@ class Life:
     # -------------------------------------------------------------------------- in its keeper
     def _keep(self) -> None:
         """See to the worker, from its start to its end."""
+        if not self._is_mine():
+            return
         try:
             failure, death = self._start(), self._end()
             death = failure or death
