@@ -69,6 +69,14 @@ def noting(log, number):
     return -number
 
 
+def time_of_a_start(start):
+    """Tell how long it takes to start a worker, as busy as the machine is."""
+    with PoolExecutor(1, start) as executor:
+        began = time.monotonic()
+        executor.submit(abs, -1).result()
+        return time.monotonic() - began
+
+
 class Killer(threading.Thread):
     """Kills some worker of an executor, again and again, at random instants."""
 
@@ -94,10 +102,6 @@ class Killer(threading.Thread):
         self.join()
 
 
-# Seconds between two deaths: often, and yet so seldom that most workers have begun to work.
-PAUSES = {"fork": 0.08, "forkserver": 0.25, "spawn": 1.2}
-
-
 @starts
 @pytest.mark.parametrize(
     ("count", "options", "sizes"),
@@ -116,7 +120,7 @@ def test_whoever_is_killed_at_random_every_call_is_accounted_for(
     """It has a value, and was run; or it has died with its worker. None was run twice for that."""
     log = tmp_path / "log"
     with PoolExecutor(2, start, **options) as executor:
-        with Killer(executor, PAUSES[start]):
+        with Killer(executor, 4 * time_of_a_start(start)):
             seen = outcomes(executor.map(partial(noting, log), range(count), **sizes), count + 1)
         assert list(executor.map(abs, [-1, -2])) == [1, 2]
     assert seen.pop()[0] == "end"
