@@ -87,6 +87,11 @@ class SimulatedTicket:
         """Whether a worker may start another call."""
         return self.since is None and not self.condemned and self.ran < self.stop
 
+    @property
+    def stopped_late(self) -> bool:
+        """Whether a call that is not home was to be stopped, as its time was up."""
+        return self.late is not None and self.home <= self.late < self.stop
+
 
 class Accounts:
     """Where everything is, by what has happened and what the ledger has said.

@@ -184,19 +184,22 @@ class World(Checks):
         batch = self.out[ticket]
         job = self.jobs[batch.job]
         job.excused.update(range(batch.home, batch.ran))
-        if batch.since is None:
+        if batch.since is None and not batch.stopped_late:
             self.leave(ticket)
             self.barren += not (batch.fruitful or batch.killed)
             self.broken |= self.barren > MAX_BARREN_DEATHS + max(self.slots, 1)
             position = batch.home - 1 - batch.sent if stale and batch.fruitful else None
             self.tell(events.Died(ticket, position))
             return
-        guilty, self.barren = batch.ran, 0
+        guilty, self.barren, since = batch.ran, 0, batch.since
+        if since is None:  # it ended as it was being stopped: it is late, and not run again
+            guilty, since = batch.late or 0, -inf
+            job.excused[guilty] -= guilty < batch.ran
         job.borders |= {guilty, guilty + 1}
         with self.arriving(batch.job, guilty, guilty + 1, {guilty}):
-            self.dead, self.dead_seconds = batch, self.real - batch.since
+            self.dead, self.dead_seconds = batch, self.real - since
             self.leave(ticket)
-            self.tell(events.Died(ticket, guilty - batch.sent))
+            self.tell(events.Died(ticket, None if batch.since is None else guilty - batch.sent))
         self.dead = None
 
     def leave(self, ticket: int) -> None:

@@ -66,6 +66,15 @@ def test_the_limit_is_that_of_a_call_not_of_its_batch():
     assert ledger.due == 7.0
 
 
+def test_a_call_that_ends_as_it_is_stopped_and_does_not_come_home_is_late():
+    """It had its time, and is not run twice; the calls beside it are."""
+    ledger = ledger_with(3, Rules(3, time_limit=5.0))
+    ledger.handle(Tick(), 5.0)
+    assert ledger.handle(Looked(0, 1, 5.0), 5.0) == [Kill(0, 1)]
+    assert ledger.handle(Died(0, None), 5.1) == [Blame(0, 1, late=True), Send(1, 0, 0, 1)]
+    assert ledger.handle(Done(1, 1, 0.1), 5.2) == [Settle(0, 0, 1), Send(2, 0, 2, 3)]
+
+
 def test_a_call_that_ends_in_the_moment_of_the_kill_is_home():
     """Its outcome arrives, so there is nobody to blame."""
     ledger = ledger_with(1, Rules(time_limit=5.0))

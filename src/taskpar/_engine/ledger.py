@@ -145,10 +145,8 @@ class Ledger:
         batch = self._back(event.ticket)
         if batch is None:
             return
-        job, first = batch.job, batch.start
-        # Positions count from the batch as it was sent: so each names one call, whatever is home.
-        guilty = -1 if event.position is None else batch.sent + event.position
-        if first <= guilty < batch.stop:
+        job, first, guilty = batch.job, batch.start, batch.guilty(event.position)
+        if guilty is not None:
             self._barren = 0
             if batch.killed or guilty in job.unwanted:
                 yield job.give_up(guilty)

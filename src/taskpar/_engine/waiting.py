@@ -33,6 +33,17 @@ class Batch:
         self.killed = False  # whether its worker is being stopped, as nobody wants it any more
         self.late: int | None = None  # the call whose time is up: its worker is being stopped
 
+    def guilty(self, position: int | None) -> int | None:
+        """Return the call that is to blame for a death; None: none.
+
+        Positions count from the batch as it was sent: so each names one call, whatever is home.
+        A call may end just as it is stopped. Its outcome did not come: so it is late, not lost.
+        """
+        for call in (None if position is None else self.sent + position, self.late):
+            if call is not None and self.start <= call < self.stop:
+                return call
+        return None
+
 
 class Waiting:
     """What waits of one job, and what its calls have cost so far.
