@@ -300,13 +300,13 @@ WRITABLE = [
 ]
 
 
-@pytest.mark.parametrize("function", UNWRITABLE, ids=lambda function: repr(function)[:40])
+@pytest.mark.parametrize("function", UNWRITABLE)
 def test_functions_in_which_nothing_can_be_written_to(function):
     """Code, plain values, and tuples of such; a module's globals are the worker's own."""
     assert is_unwritable(function)
 
 
-@pytest.mark.parametrize("function", WRITABLE, ids=lambda function: repr(function)[:40])
+@pytest.mark.parametrize("function", WRITABLE)
 def test_functions_that_could_carry_something_from_call_to_call(function):
     """Anything else that is bound, closed over, or a default."""
     assert not is_unwritable(function)
