@@ -30,8 +30,11 @@ help:
 demo: $(PLAIN)/$(INSTALLED)
 	$(PLAIN)/bin/python examples/demo.py
 
+# Two files at a time: most tests wait for processes, and a loaded machine is what they are for.
+SIDE_BY_SIDE := --numprocesses=2 --dist=loadfile
+
 test: $(VENV)/$(INSTALLED)-test
-	$(VENV)/bin/pytest -q -m "not slow"
+	$(VENV)/bin/pytest -q -m "not slow" $(SIDE_BY_SIDE)
 
 lint: $(VENV)/$(INSTALLED)-lint
 	$(VENV)/bin/ruff check
@@ -41,7 +44,7 @@ lint: $(VENV)/$(INSTALLED)-lint
 
 # The long profile draws many more examples a test, hence the longer time for each.
 test-all: $(VENV)/$(INSTALLED)-test docs
-	HYPOTHESIS_PROFILE=thorough $(VENV)/bin/pytest -q --timeout=900
+	HYPOTHESIS_PROFILE=thorough $(VENV)/bin/pytest -q --timeout=900 $(SIDE_BY_SIDE)
 
 docs: $(VENV)/$(INSTALLED)-docs
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet
