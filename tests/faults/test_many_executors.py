@@ -1,4 +1,4 @@
-"""Five hundred executors, one after the other: of none of them, nor of its faults, anything stays."""
+"""Five hundred executors, one after the other: nothing stays of them, nor of their faults."""
 
 import gc
 import os
