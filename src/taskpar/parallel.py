@@ -198,8 +198,13 @@ class Parallel(Generic[P, R_co]):
         return f"<parallel {name_of(self._fn)}>"
 
     def __reduce__(self) -> str | tuple[object, ...]:
-        """Travel as a name, else with the function inside."""
-        name = known(self)
+        """Travel as a name, else with the function inside.
+
+        A name in ``__main__`` will do for plain pickle, as it does for any function; `cloudpickle`,
+        ours and other libraries', is there to do without it.
+        """
+        caller = vars(sys)["_getframe"](1)  # the pickler itself is in C, and has no frame
+        name = known(self, here="cloudpickle" not in str(caller.f_globals.get("__name__")))
         if name is None:
             return _blank, (type(self),), (self.__dict__, self._fn, self._options)
         if name.depth == 0 and "." not in name.qualname:

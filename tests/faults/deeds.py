@@ -141,9 +141,9 @@ def deaf(seconds):
 
 
 def deaf_in_c(seconds):
-    """Take no notice, and be in C."""
+    """Take no notice, and compute in C: one call, which keeps the processor and the GIL."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    in_c(seconds)
+    sum(range(int(seconds * 10**8)))  # more than a processor adds up in that time
 
 
 WAYS_TO_STAY = {

@@ -235,7 +235,7 @@ def test_without_that_a_timeout_of_asyncio_ends_only_the_waiting(bench, tmp_path
 def test_letting_go_of_half_read_results_cancels_what_has_not_begun_and_never_waits(
     bench, way, tmp_path
 ):
-    """Three of a thousand are read; of the others those end that had begun (USER_PAINS 25)."""
+    """Three of a thousand are read; of the others those end that had begun (problem 25)."""
     log = tmp_path / "log"
     with bench.make() as executor:
         results = executor.map(partial(here_for, log, 0.05), range(1000))

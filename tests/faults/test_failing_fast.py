@@ -1,10 +1,11 @@
-"""Failing fast: an error is known at once, and nothing behind it is begun (USER_PAINS 13).
+"""Failing fast: an error is known at once, and nothing behind it is begun (problem 13).
 
 **Truth:** once an error is home at position k, nothing beyond k is *started* until the reader has
 passed k; then all of it runs. What nobody reads runs to its end.
 """
 
 import time
+from concurrent.futures import as_completed
 from functools import partial
 from itertools import islice
 
@@ -79,6 +80,19 @@ def test_pain_13_an_error_in_the_body_of_with_does_not_wait_for_what_is_queued(b
     assert time.monotonic() - began < 3.0 + LOADED
     assert len(noted(log)) < 100
     assert all(future.done() for future in futures)
+
+
+@everywhere
+def test_pain_13_who_waits_for_futures_that_a_shutdown_has_cancelled_is_told(bench, tmp_path):
+    """``as_completed`` ends, with each of them."""
+    count = 3 if bench.kind == "serial" else 50  # where submit is the call
+    executor = bench.make()
+    futures = [executor.submit(here_for, tmp_path / "log", 0.1, n) for n in range(count)]
+    executor.shutdown(wait=False, cancel_futures=True)
+    seen = list(as_completed(futures, WITHIN))
+    assert sorted(map(id, seen)) == sorted(map(id, futures))
+    assert bench.kind == "serial" or sum(future.cancelled() for future in seen) > count // 2
+    executor.shutdown()
 
 
 @in_processes

@@ -1,7 +1,8 @@
 """Programs that forget their executor, and programs that fork.
 
 **Truth:** what was asked for is done by the end of the program, which then waits for nothing, says
-nothing and leaves nobody (USER_PAINS 25). A forked copy of an executor refuses, and harms nothing.
+nothing and leaves nobody (problem 25 of tests/README.md). A forked copy of an executor refuses, and
+harms nothing.
 """
 
 import os
@@ -21,14 +22,19 @@ pytestmark = pytest.mark.skipif(not can_see_processes(), reason="needs /proc")
 ENDS_WITHIN = 3.0 + LOADED  # seconds in which a program ends
 
 HEAD = """
-import atexit, gc, os, sys, threading, time
+import atexit, gc, os, sys, threading, time, warnings
 from taskpar import *
+warnings.simplefilter("always", ResourceWarning)  # Python hides them otherwise
 
 def work(number):
     time.sleep(0.01)
     return number
 
-ex = {name}(2)
+def long(number):
+    time.sleep(0.1)
+    return number
+
+ex = {name}({options})
 assert ex.submit(abs, -1).result() == 1
 """
 ENDINGS = {
@@ -58,6 +64,26 @@ ENDINGS = {
     "callback": """
         ex.submit(work, 1).add_done_callback(lambda future: ex.shutdown(wait=False))
         """,
+    "callback, cancelling": """
+        futures = [ex.submit(long, number) for number in range(3 if is_serial else 300)]
+        futures[0].add_done_callback(lambda future: ex.shutdown(cancel_futures=True))
+        """,
+    # To finish what nobody reads any more would take fifty seconds.
+    "three of a thousand, closed": """
+        results = ex.map(long, range(1000))
+        assert [next(results) for _ in range(3)] == [0, 1, 2]
+        results.close()
+        """,
+    "three of a thousand, dropped": """
+        results = ex.map(long, range(1000))
+        assert [next(results) for _ in range(3)] == [0, 1, 2]
+        del results
+        """,
+    "three of an endless input, dropped": """
+        results = ex.map(long, iter(int, 1))
+        assert [next(results) for _ in range(3)] == [0, 0, 0]
+        del results
+        """,
 }
 
 
@@ -65,7 +91,24 @@ ENDINGS = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_pain_25_a_program_that_forgets_its_executor_ends_in_silence(kind, ending, tmp_path):
     """In three seconds, with status 0, without a word, and leaving nobody."""
-    source = HEAD.format(name=f"{kind.capitalize()}Executor") + textwrap.dedent(ENDINGS[ending])
+    body = textwrap.dedent(ENDINGS[ending])
+    ends_in_silence(head(kind) + f"is_serial = {kind == 'serial'}\n" + body, tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["pool", "queue"])
+def test_pain_25_so_does_one_whose_workers_are_replaced(kind, tmp_path):
+    """Ten calls on a worker that may run two, read or not."""
+    body = "assert list(ex.map(work, range(10))) == list(range(10))\nex.map(work, range(10))\n"
+    ends_in_silence(head(kind, "1, max_tasks_per_child=2") + body, tmp_path)
+
+
+def head(kind, options="2"):
+    """Write how such a program begins."""
+    return HEAD.format(name=f"{kind.capitalize()}Executor", options=options)
+
+
+def ends_in_silence(source, tmp_path):
+    """Check that it does."""
     with started(source, tmp_path) as program:
         began = time.monotonic()
         out, err = program.communicate(timeout=TIMEOUT)
@@ -78,7 +121,7 @@ def test_pain_25_a_program_that_forgets_its_executor_ends_in_silence(kind, endin
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "serial"])
 def test_what_was_submitted_runs_by_the_end_of_the_program(kind, tmp_path):
     """As with any executor of the stdlib, though nobody shuts it down, nor reads a result."""
-    source = HEAD.format(name=f"{kind.capitalize()}Executor") + textwrap.dedent(
+    source = head(kind) + textwrap.dedent(
         """
         counter = SharedCounter()
         def add(number):

@@ -1,6 +1,7 @@
 """Ctrl-C and SIGTERM: the program is out at once, with one traceback, and nobody is left.
 
-USER_PAINS 10: twenty calls of four seconds on two workers, all of them busy or waiting.
+Problems 10 and 11 of tests/README.md: twenty calls of four seconds on two workers, all of them busy
+or waiting.
 """
 
 import os
@@ -65,7 +66,7 @@ def wait_until_busy(program):
     assert program.stdout.readline() == "busy\n", program.communicate(timeout=TIMEOUT)[1]
 
 
-def assert_ends(program, began, *, most=30):
+def assert_ends(program, began, *, most=30, within=OUT_WITHIN):
     """Check that the program ends in time, with one traceback, and that nobody is left."""
     _, err = program.communicate(timeout=TIMEOUT)
     took = time.monotonic() - began
@@ -74,8 +75,9 @@ def assert_ends(program, began, *, most=30):
     said = [line for line in lines if not line.startswith("taskpar: ")]  # where it hit a call
     assert said[-1] == "KeyboardInterrupt", err
     assert err.count("Traceback (most recent call last)") == 1, err
-    assert len(lines) <= 70, err  # one traceback, which may come from deep within a start
-    assert took < OUT_WITHIN, f"{took:.1f} s\n{err}"
+    # In its first moment a program is within the start of a worker, deep in multiprocessing.
+    assert len(lines) <= (max(most, 70) if "mainless.py" in err else most), err
+    assert took < within, f"{took:.1f} s\n{err}"
     assert eventually(lambda: not of_session(program.pid)), of_session(program.pid)
 
 
@@ -93,6 +95,16 @@ def test_pain_10_ctrl_c_ends_the_program_at_once(kind, start, work, to, tmp_path
         assert_ends(program, began)
 
 
+@pytest.mark.parametrize("work", WORKS)
+def test_pain_10_ctrl_c_waits_for_threads_only_until_their_calls_end(work, tmp_path):
+    """These cannot be stopped; but of the eighteen that waited none is begun."""
+    with started(program_of("thread", None, work), tmp_path) as program:
+        wait_until_busy(program)
+        began = time.monotonic()
+        os.killpg(program.pid, signal.SIGINT)
+        assert_ends(program, began, within=4.0 + OUT_WITHIN)
+
+
 @pytest.mark.parametrize("pause", [0.0, 0.1])
 @pytest.mark.parametrize("kind", PROCESS_KINDS)
 def test_pain_10_an_impatient_user_is_obeyed_too(kind, pause, tmp_path):
@@ -104,7 +116,8 @@ def test_pain_10_an_impatient_user_is_obeyed_too(kind, pause, tmp_path):
             os.killpg(program.pid, signal.SIGINT)
             time.sleep(pause)
         _, err = program.communicate(timeout=TIMEOUT)
-        assert err.splitlines()[-1] == "KeyboardInterrupt", err
+        # The second may hit the interpreter as it ends, which tells so in its own way.
+        assert err.splitlines()[-1].rstrip(": ") == "KeyboardInterrupt", err
         assert len(err.splitlines()) <= 60, err
         assert time.monotonic() - began < OUT_WITHIN, err
         assert eventually(lambda: not of_session(program.pid)), of_session(program.pid)

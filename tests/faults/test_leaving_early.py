@@ -2,7 +2,7 @@
 
 **Truth:** `shutdown` ends, whoever calls it, whenever, how often; what had begun is finished, what
 waited runs or is cancelled, as was asked for; a program that ends does not wait for results that
-nobody reads, and says nothing of it (USER_PAINS 25). A forked copy of an executor is refused.
+nobody reads, and says nothing of it (problem 25). A forked copy of an executor is refused.
 """
 
 import gc
@@ -226,7 +226,7 @@ def test_pain_25_workers_that_are_replaced_stall_nobody(bench):
 
 @each_kind_in_processes
 def test_an_executor_may_be_used_by_many_threads_at_once(bench, tmp_path):
-    """Each gets its own results, whoever shuts it down (USER_PAINS 32)."""
+    """Each gets its own results, whoever shuts it down (problem 32)."""
     seen = {}
 
     def use(executor, number):

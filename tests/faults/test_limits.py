@@ -2,7 +2,7 @@
 
 **Truth:** a call that runs longer than its ``time_limit`` becomes a `TaskTimeoutError`, alone, and
 its caller has control again half a second and the grace period later, whatever the call does
-(USER_PAINS 8). What cannot be done is refused aloud.
+(problem 8 of tests/README.md). What cannot be done is refused aloud.
 """
 
 import importlib

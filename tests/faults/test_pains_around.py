@@ -1,4 +1,4 @@
-"""What users of other libraries suffer from around a task (USER_PAINS 4, 9, 18, 21, 22, 27, 31)."""
+"""Problems of other libraries around a task: 4, 9, 18, 31 of those in tests/README.md."""
 
 import contextvars
 import logging
@@ -10,17 +10,14 @@ import threading
 import time
 import warnings
 from contextlib import contextmanager
-from functools import partial
 
 import numpy as np
 import pytest
-from deeds import own_pid
-from places import LOADED, WITHIN, everywhere, in_processes, outcomes, places
+from places import LOADED, WITHIN, each_kind_in_processes, everywhere, in_processes, outcomes
 
 from rig.executors import Bench
-from rig.scripts import run_script
 from rig.waiting import eventually
-from taskpar import QueueExecutor, TaskTimeoutError, available_cpus
+from taskpar import TaskTimeoutError
 
 # ------------------------------------------------------------------------------ 4: locks
 LOCK = threading.Lock()
@@ -52,9 +49,7 @@ def another_thread_has_the_lock():
         thread.join()
 
 
-@pytest.mark.parametrize(
-    "bench", [b for b in places("process", "pool", "queue") if "fork-" not in b.id]
-)
+@in_processes
 def test_pain_04_a_lock_that_a_thread_holds_while_workers_start_keeps_no_task_waiting(bench):
     """A fresh process has a fresh lock; only under fork it has one that nobody will release."""
     with another_thread_has_the_lock(), bench.make() as executor:
@@ -67,9 +62,10 @@ def test_pain_04_a_lock_that_a_thread_holds_while_workers_start_keeps_no_task_wa
             assert list(executor.map(take_the_lock, range(4))) == list(range(4))
 
 
-def test_pain_04_fork_is_used_only_where_it_is_asked_for():
-    """On every version of Python."""
-    with another_thread_has_the_lock(), QueueExecutor(2) as executor:
+@each_kind_in_processes
+def test_pain_04_fork_is_used_only_where_it_is_asked_for(bench):
+    """On every version of Python: what is not told how to start has fresh locks."""
+    with another_thread_has_the_lock(), bench.make() as executor:
         assert list(executor.map(take_the_lock, range(4))) == list(range(4))
 
 
@@ -183,92 +179,6 @@ def test_pain_18_the_log_alone_comes_where_only_that_is_asked_for(bench, keeping
     (record,) = keeping.records
     assert record.getMessage() == "logged 7"
     assert "pid" not in capfd.readouterr().out
-
-
-# ------------------------------------------------------------------------------ 21: BLAS threads
-VARIABLES = [
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-]
-
-
-def environment(_=None):
-    """Return these variables as they are here."""
-    return {name: os.environ.get(name) for name in VARIABLES}
-
-
-@in_processes
-def test_pain_21_numeric_libraries_in_workers_share_the_processors(bench, monkeypatch):
-    """Where the user has not said otherwise; this process is not touched."""
-    for name in VARIABLES:
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("MKL_NUM_THREADS", "7")
-    share = str(max(1, available_cpus() // bench.workers))
-    with bench.make() as executor:
-        seen = executor.submit(environment).result(WITHIN)
-    assert seen == dict.fromkeys(VARIABLES, share) | {"MKL_NUM_THREADS": "7"}
-    assert environment() == dict.fromkeys(VARIABLES) | {"MKL_NUM_THREADS": "7"}
-
-
-# ------------------------------------------------------------------------------ 22: nests
-def inner(kind, number):
-    """Map within a task."""
-    with Bench(kind, None).make() as executor:
-        return list(executor.map(partial(multiply, number), range(3))), len(executor.workers())
-
-
-def multiply(a, b):
-    """Multiply, and tell where."""
-    return a * b
-
-
-@in_processes
-@pytest.mark.parametrize("kind", ["queue", "process", "thread"])
-def test_pain_22_executors_within_executors_give_what_loops_within_loops_give(bench, kind):
-    """And take no more processors than there are: here the inner ones have one each."""
-    count = 1 if available_cpus() <= 2 else available_cpus() // 2
-    with bench.make() as executor:
-        seen = list(executor.map(partial(inner, kind), range(3)))
-    assert [values for values, _ in seen] == [[0, 0, 0], [0, 1, 2], [0, 2, 4]]
-    assert max(workers for _, workers in seen) <= count
-
-
-def default_nest(number):
-    """Map on what is there, within a task: that is serial."""
-    from taskpar import parallel
-
-    return list(parallel(own_pid).map(range(number))), os.getpid()
-
-
-@in_processes
-def test_pain_22_the_default_within_a_task_is_to_do_it_there(bench):
-    """So a recursion of decorated functions is no fork bomb."""
-    with bench.make() as executor:
-        for pids, own in executor.map(default_nest, range(3)):
-            assert set(pids) <= {own}
-
-
-# ------------------------------------------------------------------------------ 27: processors
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="Linux")
-def test_pain_27_as_many_workers_as_this_process_may_use_processors(tmp_path):
-    """By its affinity, or by the user's word; and no more than there are calls."""
-    source = """
-        import os
-        from taskpar import QueueExecutor, available_cpus
-        os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
-        with QueueExecutor() as ex:
-            pids = set(ex.map(lambda _: os.getpid(), range(50), chunksize=1))
-            print(available_cpus(), len(pids))
-        os.environ["TASKPAR_WORKERS"] = "3"
-        with QueueExecutor() as ex:
-            list(ex.map(abs, range(2)))
-            print(available_cpus(), len(ex.workers()) <= 2)
-        """
-    done = run_script(source, tmp_path)
-    assert (done.stdout, done.stderr) == ("1 1\n3 True\n", "")
 
 
 # ------------------------------------------------------------------------------ 31: what is around

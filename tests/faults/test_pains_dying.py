@@ -1,4 +1,4 @@
-"""What users of other libraries suffer from when a worker dies (USER_PAINS 1, 2, 12, 26)."""
+"""Problems of other libraries when a worker dies: 1, 2, 12, 26 of those in tests/README.md."""
 
 import os
 import signal
@@ -207,12 +207,12 @@ def is_block(number, data):
 
 @in_processes
 def test_pain_26_big_results_arrive_whatever_their_number(bench):
-    """None, one, fewer than workers, more; they come in the order of the calls, each once."""
+    """None, one, fewer than workers, more, equal ones; in the order of the calls, each once."""
     with bench.make() as executor:
-        for count in (0, 1, 6):
-            results = list(executor.map(partial(block, None), range(count)))
-            assert len(results) == count
-            assert all(map(is_block, range(count), results))
+        for numbers in ([], [0], range(6), [3, 1, 3, 3]):
+            results = list(executor.map(partial(block, None), numbers))
+            assert len(results) == len(numbers)
+            assert all(map(is_block, numbers, results))
         assert list(executor.map(len, ["a"] * 50)) == [1] * 50
 
 

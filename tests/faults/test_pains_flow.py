@@ -1,10 +1,11 @@
-"""What users of other libraries suffer from as calls flow (USER_PAINS 7, 14, 19, 20, 24)."""
+"""Problems of other libraries as calls flow: 7, 14, 19, 20, 24 of those in tests/README.md."""
 
 import os
 import threading
 import time
 from functools import partial
 from itertools import count, islice
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -137,14 +138,22 @@ def test_pain_19_a_callback_is_called_once_for_each_call_that_was_submitted(benc
 # ------------------------------------------------------------------------------ 20: overhead
 @everywhere
 def test_pain_20_a_hundred_thousand_tiny_calls_do_not_take_a_message_each(bench):
-    """With a message of 0.1 ms for each, and a process for each, it would take much longer."""
+    """Nor the time that this would take, a tenth of a millisecond each."""
     if bench.kind == "process":
         pytest.skip("a process for each call is what it is for")
     with bench.make() as executor:
         executor.submit(abs, 1).result()
-        began = time.monotonic()
-        assert sum(executor.map(abs, range(-100_000, 0))) == 5_000_050_000
+        began, before = time.monotonic(), writes()
+        seen = list(executor.map(abs, range(-100_000, 0)))
+        assert writes() - before < 2000
         assert time.monotonic() - began < 3.0 + LOADED
+        assert seen == list(map(abs, range(-100_000, 0)))
+
+
+def writes():
+    """How often this process has written something, ever."""
+    io = Path("/proc/self/io")
+    return int(io.read_text().split("syscw:")[1].split()[0]) if io.exists() else 0
 
 
 class Heavy:
@@ -182,16 +191,17 @@ def nap(seconds):
 
 @each_kind_in_processes
 def test_pain_20_one_long_call_among_many_short_ones_does_not_hold_these_up(bench):
-    """All is done hardly later than it, wherever it stands."""
-    if bench.kind == "process":
-        pytest.skip("a process for each call is what it is for")
-    naps = [0.01] * 200  # a second's work for two workers
-    naps[100] = 2.0
+    """All but a few that were sent with it are done before it is, and these right after it."""
+    long, count = 3.0, 20 if bench.kind == "process" else 100
+    naps = [0.01] * count  # a second's work at the most, and another worker has three for it
+    naps[count // 2] = long
     with bench.make() as executor:
-        executor.submit(abs, 1).result()
+        assert sorted(executor.map(abs, [-1, -2])) == [1, 2]
         began = time.monotonic()
-        assert list(executor.map(nap, naps)) == naps
-        assert time.monotonic() - began < 3.0 + LOADED
+        seen = list(executor.map_unordered(nap, naps))
+        assert time.monotonic() - began < long + 1.0 + LOADED
+        assert sorted(seen) == sorted(naps)
+        assert len(seen[seen.index(long) + 1 :]) <= 3
 
 
 # ------------------------------------------------------------------------------ 24: bad beginnings
@@ -211,7 +221,7 @@ def test_pain_24_an_initializer_that_raises_is_heard_of_at_once(bench, tmp_path)
             next(executor.map(abs, range(5)))
         assert time.monotonic() - began < 2.0 + LOADED
         assert told(raised.value.__cause__) == (ValueError, ("no", 1))
-    assert len(notes(log)) <= 2 * bench.workers, "workers were started again"
+    assert len(notes(log)) <= bench.workers, "workers were started again"
 
 
 def numbers_then_error():

@@ -1,4 +1,4 @@
-"""What users of other libraries suffer from in memory (USER_PAINS 23, 28, 29, 32).
+"""Problems of other libraries in memory: 23, 28, 29, 32 of those in tests/README.md.
 
 The bounds of a worker's memory (28) are in test_limits.py.
 """
@@ -38,6 +38,7 @@ def test_pain_23_a_counter_that_is_passed_to_tasks_counts_all_of_them(bench):
     with bench.make() as executor:
         results = executor.map(add_a_thousand, [counter] * calls, range(calls))
         seen = [counter.value for _ in results]
+        assert all(value >= 1000 * count for count, value in enumerate(seen, 1))
         assert seen == sorted(seen)
         assert list(executor.map(bound(add_a_thousand, counter), range(calls)))
         assert executor.submit(add_a_thousand, counter, 1).result(WITHIN) == 1
@@ -52,10 +53,9 @@ def test_pain_23_a_worker_that_is_killed_while_it_counts_holds_up_nobody(bench):
         seen = outcomes(executor.map(partial(add_and_die, counter), range(5)))
         assert seen[:2] + seen[3:] == [0, 1, 3, 4]
         assert type(seen[2]) is WorkerDiedError
-        assert counter.value >= 5000
-        before = counter.value
+        assert counter.value == 5000
         assert list(executor.map(partial(add_a_thousand, counter), range(2))) == [0, 1]
-        assert counter.value == before + 2000
+        assert counter.value == 7000
 
 
 # ------------------------------------------------------------------------------ 29: arrays
@@ -118,13 +118,15 @@ def test_pain_29_nothing_is_left_in_shared_memory_or_among_temporary_files(kind,
         """
     with started(source, tmp_path) as program:
         _, err = program.communicate(timeout=TIMEOUT)
-        assert "resource_tracker" not in err or end == "killed"
-        assert err == "" or end != "well"
+        assert "resource_tracker" not in err
+        assert err == "" or end == "exception"
         assert eventually(lambda: not of_session(program.pid)), of_session(program.pid)
         semaphores = f"mp{program.pid}"
         assert eventually(lambda: not shared_memory_names(semaphores))
-        left = [path.name for path in tmp_path.iterdir() if path.name != "script.py"]
-        assert left == [] or end == "killed", left
+        left = [path.name for path in tmp_path.rglob("*") if path.name != "script.py"]
+        if end == "killed":  # the directory of multiprocessing, and the socket of its fork server
+            left = [name for name in left if not name.startswith(("pymp-", "listener-"))]
+        assert left == []
 
 
 # ------------------------------------------------------------------------------ 32: the same

@@ -1,11 +1,11 @@
-"""What users of other libraries suffer from in scripts and notebooks (USER_PAINS 16, 17)."""
+"""Problems of other libraries with programs: 16, 17, 32 of those in tests/README.md."""
 
 import time
 
 import pytest
 from places import LOADED
 
-from rig.executors import PROCESS_KINDS, START_METHODS, Bench, benches
+from rig.executors import PROCESS_KINDS, benches
 from rig.scripts import run_script
 
 
@@ -53,12 +53,12 @@ ANSWER = "[2, 4]\nTrue\nTrue True\n8\n"
 
 
 @pytest.mark.parametrize("how", ["-c", "stdin", "repl"])
-@pytest.mark.parametrize("start", START_METHODS)
+@pytest.mark.parametrize("bench", benches(PROCESS_KINDS), ids=str)
 def test_pain_17_what_a_session_defines_runs_in_workers_and_comes_back_as_what_it_is(
-    start, how, tmp_path
+    bench, how, tmp_path
 ):
     """Functions, classes and dataclasses, of no file."""
-    source = SESSION.format(make=made(Bench("queue", 2, start)))
+    source = SESSION.format(make=made(bench))
     if how == "repl":  # a block ends with an empty line there
         source = source.replace("\ndef", "\n\ndef").replace("\n@", "\n\n@")
     done = run_script(source, tmp_path, how)
@@ -80,3 +80,52 @@ def test_pain_17_so_does_what_was_executed_in_a_module_without_a_file(kind, tmp_
         tmp_path,
     )
     assert (done.stdout, done.stderr) == (ANSWER, "")
+
+
+WITHOUT_SEMAPHORES = """
+import _multiprocessing
+
+class SemLock:
+    SEM_VALUE_MAX = 1
+
+    def __init__(self, *args):
+        raise OSError(38, "Function not implemented")
+
+_multiprocessing.SemLock = SemLock
+"""
+
+
+@pytest.mark.parametrize("bench", benches(PROCESS_KINDS), ids=str)
+def test_pain_32_where_the_system_has_no_semaphores_all_is_as_ever(bench, tmp_path, monkeypatch):
+    """As in AWS Lambda; here every process of the program is without. None of ours needs one."""
+    (tmp_path / "sitecustomize.py").write_text(WITHOUT_SEMAPHORES)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    done = run_script(
+        f"""
+        import multiprocessing, os
+        from functools import partial
+        from taskpar import *
+
+        def has_semaphores():
+            try:
+                multiprocessing.Lock()
+            except OSError:
+                return False
+            return True
+
+        def work(counter, big, number):
+            counter.add()
+            return len(big) // number if number != 4 else os._exit(1)
+
+        counter = SharedCounter()
+        with {made(bench)} as ex:
+            print(has_semaphores(), ex.submit(has_semaphores).result())
+            function = partial(work, counter, bytes(6 * 10**6))
+            seen = ex.options(on_error="return").map(function, range(5))
+            print(*[each if type(each) is int else type(each).__name__ for each in seen])
+            print(counter.value)
+        """,
+        tmp_path,
+    )
+    seen = "ZeroDivisionError 6000000 3000000 2000000 WorkerDiedError"
+    assert (done.stdout, done.stderr) == (f"False False\n{seen}\n5\n", "")

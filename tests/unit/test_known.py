@@ -5,9 +5,10 @@ import sys
 import types
 from unittest.mock import Mock
 
+import cloudpickle
 import pytest
 
-from taskpar._model.known import Known, find, known, outermost
+from taskpar._model.known import Known, find, known, outermost, registered
 
 
 def plain():
@@ -53,6 +54,29 @@ def test_what_is_known_is_found(thing, qualname, depth):
     assert known(thing) == Known(__name__, qualname, depth)
     assert find(*known(thing)) is thing
     assert outermost(thing) is find(__name__, qualname, 0)
+
+
+def test_a_name_in_main_means_something_here_alone(monkeypatch):
+    """Another process has another `__main__`."""
+    main = types.ModuleType("__main__")
+    main.function = types.FunctionType(plain.__code__, {"__name__": "__main__"}, "function")
+    monkeypatch.setitem(sys.modules, "__main__", main)
+    main.function.__qualname__ = "function"
+    assert known(main.function) is None
+    assert known(main.function, here=True) == Known("__main__", "function", 0)
+
+
+def test_what_goes_by_value_has_no_name_elsewhere():
+    """The user has told cloudpickle so, of this module or of a package that holds it."""
+    module = sys.modules[__name__]
+    cloudpickle.register_pickle_by_value(module)
+    try:
+        assert registered() == {__name__}
+        assert known(plain) is None
+        assert known(plain, here=True) == Known(__name__, "plain", 0)
+    finally:
+        cloudpickle.unregister_pickle_by_value(module)
+    assert known(plain) == Known(__name__, "plain", 0)
 
 
 def test_what_is_not_known_has_no_name():

@@ -155,8 +155,9 @@ _WAYS = {
     "(Worker.setup, initializer=)",
     "back": "return what is needed of it as numbers, strings and lists",
     "deep": "hold its parts in a flat list, with numbers in place of references",
-    "anew": "see to it that its module can be imported on both sides, and that its class says how "
-    "to make it anew (__reduce__)",
+    "anew": "see to it that its module can be imported on both sides, or goes by value "
+    "(cloudpickle.register_pickle_by_value), and that its class says how to make it anew "
+    "(__reduce__)",
 }
 
 

@@ -5,6 +5,8 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
+from importlib import import_module
 from typing import Protocol
 
 
@@ -32,6 +34,7 @@ def close_at_exit(engine: Engine) -> None:
     _open.add(engine)
     with _watch_lock:
         if _watching is None or not _watching():
+            _come_before_thread_pools()
             watcher = threading.Thread(target=_close_all, name="taskpar-exit")
             watcher.start()
             _watching = watcher.is_alive
@@ -39,6 +42,24 @@ def close_at_exit(engine: Engine) -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_open.clear)  # they are the parent's
+
+
+def _come_before_thread_pools() -> None:
+    """Cancel what waits in an interrupted program before the stdlib waits for its thread pools.
+
+    It does so before the main thread has ended, and as long as our calls come to their threads.
+    There is no public way to come earlier: what was registered last is called first.
+    """
+    import_module("concurrent.futures.thread")  # which registers its own waiting
+    register = vars(threading).get("_register_atexit")
+    if register is not None:
+        with suppress(RuntimeError):  # it is too late: the interpreter ends
+            register(_cancel_if_interrupted)
+
+
+def _cancel_if_interrupted() -> None:
+    for engine in list(_open) if was_interrupted() else ():
+        engine.shutdown(wait=False, cancel_futures=True, kill=True)
 
 
 def _close_all() -> None:

@@ -1,7 +1,8 @@
 """Objects as bytes and back, for workers that do not import the caller's ``__main__``.
 
 Plain pickle wherever it will do, as it is many times faster; `cloudpickle` for what plain pickle
-refuses (lambdas, closures) and for whatever is defined in ``__main__``, which travels by value.
+refuses (lambdas, closures) and for whatever is defined in ``__main__``, or in a module that was
+registered with `cloudpickle.register_pickle_by_value`: it travels by value.
 
 A class that travels by value comes back as the *same* class, and coming back never changes it:
 what a worker did to its copy of the class stays in the worker.
@@ -16,7 +17,7 @@ from types import CodeType
 from typing import Any, cast
 
 from taskpar._engine import place, variables
-from taskpar._model.known import known
+from taskpar._model.known import known, registered
 
 PROTOCOL = 5
 Buffers = Callable[[pickle.PickleBuffer], object] | None
@@ -37,7 +38,7 @@ def dumps(obj: object, buffers: Buffers = None) -> bytes:
     keep = None if buffers is None else taken.append
     try:
         data = pickle.dumps(obj, PROTOCOL, buffer_callback=keep)
-        enough = b"__main__" not in data
+        enough = b"__main__" not in data and not _names_what_goes_by_value(data)
     except Exception:  # noqa: BLE001  # cloudpickle can do more; if not, its error is the one to tell
         enough = False
     if not enough:
@@ -50,6 +51,12 @@ def dumps(obj: object, buffers: Buffers = None) -> bytes:
 
 
 loads = pickle.loads
+
+
+def _names_what_goes_by_value(data: bytes) -> bool:
+    """Tell whether it may refer to a module that is registered with cloudpickle."""
+    names = registered()  # nearly always none, and each message passes here
+    return bool(names) and any(name.encode() in data for name in names)
 
 
 def _by_value(obj: object, buffers: Buffers = None, *, within_class: bool = False) -> bytes:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from importlib import import_module
 from itertools import islice
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 _MAINS = frozenset(("__main__", "__mp_main__"))
 """Modules of one process: their names mean nothing in a worker."""
@@ -26,22 +26,40 @@ class Known(NamedTuple):
     depth: int
 
 
-def known(thing: object) -> Known | None:
+def known(thing: object, *, here: bool = False) -> Known | None:
     """Tell under which name a thing can be found, also by another process; None: under none.
 
     **Law:** ``known(thing) is None or find(*known(thing)) is thing``.
 
     Args:
         thing: A function, or what has a function's ``__module__`` and ``__qualname__``.
+        here: Whether a name will do that means something in this process alone.
     """
     module = getattr(thing, "__module__", None)
     qualname = getattr(thing, "__qualname__", None)
-    if not isinstance(qualname, str) or module in _MAINS or module not in sys.modules:
+    if not isinstance(qualname, str) or module not in sys.modules:
+        return None
+    if not here and (module in _MAINS or _goes_by_value(module)):
         return None
     for depth, layer in enumerate(_layers(module, qualname)):
         if layer is thing:
             return Known(module, qualname, depth)
     return None
+
+
+def registered() -> set[str]:
+    """Name the modules and packages that go by value, as the user has told cloudpickle.
+
+    Workers may be unable to import them, as with one that was loaded by its path.
+    """
+    inner = sys.modules.get("cloudpickle.cloudpickle")
+    if inner is None:  # as long as nobody has imported it, nobody has told it anything
+        return set()
+    return cast("set[str]", vars(inner)["list_registry_pickle_by_value"]())
+
+
+def _goes_by_value(module: str) -> bool:
+    return any(module == name or module.startswith(f"{name}.") for name in registered())
 
 
 def find(module: str, qualname: str, depth: int) -> object:
