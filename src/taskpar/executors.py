@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from taskpar._model.checks import check_callable, positive_int, positive_or_none
-from taskpar._system.cpus import available_cpus
+from taskpar._system.cpus import available_cpus, waitable
 from taskpar.errors import CapabilityError
 from taskpar.executor import Executor
 
@@ -174,7 +174,8 @@ class ProcessExecutor(Executor):
     """Runs each call in a fresh process of its own, named after its task.
 
     Args:
-        max_workers: How many processes at once; None: as many as `available_cpus`.
+        max_workers: How many processes at once; None: as many as `available_cpus`. On Windows,
+            before Python 3.13, more than 15 are taken for 15.
         mp_context: A start method (``"forkserver"``, ``"spawn"``, ``"fork"``) or a context of
             multiprocessing; None: forkserver, or spawn where there is none.
         initializer: Called in each process before its call.
@@ -204,7 +205,7 @@ class ProcessExecutor(Executor):
         startup = _startup(initializer, initargs)
         memory, hard = _memory(max_memory_per_child)
         context, cls = _context(mp_context), _worker_class(worker_class)
-        hiring = Hiring(context, cls, startup, 1, memory, _count(max_workers))
+        hiring = Hiring(context, cls, startup, 1, memory, waitable(_count(max_workers)))
         super().__init__(ProcessBackend(hiring, hard))
 
 
@@ -250,7 +251,8 @@ class QueueExecutor(Executor):
     """Runs calls on persistent workers, each fed and heard on queues of its own: the default.
 
     Args:
-        max_workers: How many processes; None: as many as `available_cpus`.
+        max_workers: How many processes; None: as many as `available_cpus`. On Windows, before
+            Python 3.13, more than 15 are taken for 15.
         mp_context: As for `ProcessExecutor`.
         initializer: Called in each process before its first call.
         initargs: Its arguments.
@@ -278,5 +280,5 @@ class QueueExecutor(Executor):
         startup, most = _startup(initializer, initargs), _most(max_tasks_per_child)
         memory, hard = _memory(max_memory_per_child)
         context, cls = _context(mp_context), _worker_class(worker_class)
-        hiring = Hiring(context, cls, startup, most, memory, _count(max_workers))
+        hiring = Hiring(context, cls, startup, most, memory, waitable(_count(max_workers)))
         super().__init__(QueueBackend(hiring, hard))

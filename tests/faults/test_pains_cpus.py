@@ -1,4 +1,4 @@
-"""Problems of other libraries with processors: 21, 22, 27 of those in tests/README.md.
+"""Problems of other libraries with processors: 21, 22, 27, 32 of those in tests/README.md.
 
 How the limits of containers are read (27) is tested in unit/test_cpus.py.
 """
@@ -15,6 +15,7 @@ from places import WITHIN, in_processes, places
 from rig.executors import Bench
 from rig.scripts import run_script
 from taskpar import available_cpus
+from taskpar._system import cpus
 
 # ------------------------------------------------------------------------------ 21: BLAS threads
 VARIABLES = [
@@ -140,3 +141,12 @@ def test_pain_27_no_more_workers_are_started_than_there_are_calls(bench):
     with Bench(bench.kind, 8, bench.start).make() as executor:
         assert list(executor.map(abs, [-1, -2])) == [1, 2]
         assert len(executor.workers()) <= 2
+
+
+@pytest.mark.parametrize("kind", ["process", "queue"])
+def test_pain_32_more_workers_than_one_thread_can_wait_for_are_capped(kind, monkeypatch):
+    """As on Windows before Python 3.13; here by forcing it."""
+    monkeypatch.setattr(cpus, "MOST_PROCESSES", 2)
+    with Bench(kind, 100).make() as executor:
+        assert executor.backend.slots == 2
+        assert list(executor.map(abs, range(-8, 0))) == [8, 7, 6, 5, 4, 3, 2, 1]

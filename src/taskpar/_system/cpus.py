@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 _VARIABLE = "TASKPAR_WORKERS"
 
+MOST_PROCESSES = 15 if sys.platform == "win32" and sys.version_info < (3, 13) else None
+"""How many workers one thread can wait for: there it waits for 63 things at once, and each worker,
+and each that is leaving meanwhile, is two of them. Elsewhere there is no bound."""
+
 # Where the two versions of cgroups are mounted when `mountinfo` does not tell.
 _USUAL_MOUNTS = {
     "cgroup2": ("/sys/fs/cgroup", "/sys/fs/cgroup/unified"),
@@ -46,6 +50,11 @@ def available_cpus() -> int:
 
     quota = _cgroup_limit(Path("/"))
     return _affinity() if quota is None else min(_affinity(), quota)
+
+
+def waitable(count: int) -> int:
+    """Return so many workers, or as many as one thread can wait for."""
+    return count if MOST_PROCESSES is None else min(count, MOST_PROCESSES)
 
 
 def _positive(wish: str) -> int:
