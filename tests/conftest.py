@@ -23,7 +23,6 @@ settings.register_profile(
     phases=[phase for phase in Phase if phase is not Phase.explain],  # it takes a minute
 )
 settings.register_profile("thorough", settings.get_profile("quick"), max_examples=150)
-settings.register_profile("exhaustive", settings.get_profile("thorough"))  # for the ledger alone
 settings.load_profile(PROFILE)
 
 # What a shell starts in the background ignores Ctrl-C, and so would the programs of the tests.
