@@ -1,7 +1,11 @@
 """Fixtures of parts whose tests lie in several files."""
 
 import logging
+import os
+import sys
+import tempfile
 import warnings
+from pathlib import Path
 
 import pytest
 from relaying import Collector, Worker
@@ -52,3 +56,23 @@ def collector():
 def printed(capsys):
     """What is printed, as a function that returns and forgets it."""
     return lambda: tuple(capsys.readouterr())
+
+
+# -------------------------------------------------------------------------------------- segments
+@pytest.fixture(params=["memory", "nameless", "named"])
+def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Files in memory; files without a name, for Pythons without memfd; files with a name."""
+    if request.param == "named":
+        monkeypatch.setenv("TASKPAR_NO_MEMFD", "1")
+    elif sys.platform != "linux":
+        pytest.skip("files with a name are all that this platform has")
+    elif request.param == "nameless":
+        monkeypatch.delattr(os, "memfd_create")
+    return request.param
+
+
+@pytest.fixture
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files with a name lie in a folder of the test's own."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
