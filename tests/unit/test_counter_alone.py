@@ -1,4 +1,4 @@
-"""As an integer, a `SharedCounter` adds up right or refuses aloud, whatever threads and handlers do."""
+"""As an integer, a `SharedCounter` adds up right or refuses aloud, whatever interrupts it."""
 
 import copy
 import os
