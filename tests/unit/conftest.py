@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 from relaying import Collector, Worker
+from surrounded import NUMERIC
 
 from rig.executors import START_METHODS
+from taskpar import SerialExecutor, use
 
 
 # ----------------------------------------------------------------------------------------- relay
@@ -76,3 +78,26 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Files with a name lie in a folder of the test's own."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setenv("TMPDIR", str(tmp_path))
+
+
+# ---------------------------------------------------------------------------------- surroundings
+@pytest.fixture(params=START_METHODS)
+def start(request):
+    """Each way to start a worker."""
+    return request.param
+
+
+@pytest.fixture
+def no_shares(monkeypatch):
+    """Nothing is chosen by the user; there are eight processors."""
+    for name in NUMERIC:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TASKPAR_WORKERS", "8")
+
+
+# ----------------------------------------------------------------------------------- `@parallel`
+@pytest.fixture(scope="module")
+def serial():
+    """Decorated functions run on a serial executor."""
+    with SerialExecutor() as executor, use(executor):
+        yield executor
