@@ -16,7 +16,14 @@ def _starts_otherwise(value: object) -> bool:
     return DEFAULT in START_METHODS and start in START_METHODS and start != DEFAULT
 
 
-ON_ALL = {"test_worker_death.py", "test_interrupted.py", "test_leaving.py"}
+ON_ALL = {
+    "test_worker_death_calls.py",
+    "test_worker_death_outside.py",
+    "test_worker_death_start.py",
+    "test_worker_death_wire.py",
+    "test_interrupted.py",
+    "test_leaving.py",
+}
 OTHERS = ("process", "pool")
 
 

@@ -1,7 +1,7 @@
 """Workers go when their parent has gone, whatever they do then, and all that they started goes too.
 
 The rest of law L14 is in ``laws/test_l14_nothing_left.py``; the means are tested in
-``unit/test_lifeline.py`` and ``unit/test_surroundings.py``.
+``unit/test_lifeline.py`` and ``unit/test_surroundings_signals.py``.
 """
 
 import subprocess
