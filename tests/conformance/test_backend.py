@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from suite import CHECKS
+from suite_lives import LIFE_CHECKS
 from suite_options import OPTION_CHECKS
 from watched import Subject
 
@@ -170,7 +171,9 @@ SUBJECTS = [
 ]
 
 
-@pytest.mark.parametrize("check", CHECKS + OPTION_CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize(
+    "check", CHECKS + LIFE_CHECKS + OPTION_CHECKS, ids=lambda check: check.__name__
+)
 @pytest.mark.parametrize("subject", SUBJECTS, ids=str)
 def test_every_backend_passes(subject, check):
     """All checks, on each of them."""
