@@ -14,15 +14,7 @@ from hypothesis import strategies as st
 from places import WITHIN, each_kind_in_processes, everywhere, outcomes, told
 
 from rig.executors import KINDS, quick
-from taskpar import (
-    CrossingError,
-    Task,
-    TaskTimeoutError,
-    WorkerDiedError,
-    parallel,
-    record_of,
-    use,
-)
+from taskpar import CrossingError, Task, TaskTimeoutError, WorkerDiedError, parallel, record_of, use
 
 METHODS = ["map", "map_unordered", "starmap", "starmap_unordered"]
 POLICIES = [None, "raise", "return", "skip", "group"]

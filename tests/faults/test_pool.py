@@ -1,7 +1,7 @@
 """The executor on `multiprocessing.Pool`: deaths by the hundred, at random, with huge messages.
 
-What all executors do when a worker dies is in ``test_worker_death_*.py``; how a single pool is given
-up, in ``test_pool_context.py``; how its worker is stopped, in ``test_pool_life.py``.
+What all executors do when a worker dies is in ``test_worker_death_*.py``; how a single pool is
+given up, in ``test_pool_context.py``; how its worker is stopped, in ``test_pool_life.py``.
 """
 
 import os

@@ -21,24 +21,9 @@ from deeds import (
     notes,
     stay_at,
 )
-from places import (
-    WITHIN,
-    each_kind_in_processes,
-    everywhere,
-    in_processes,
-    outcomes,
-    told,
-)
+from places import WITHIN, each_kind_in_processes, everywhere, in_processes, outcomes, told
 
-from taskpar import (
-    CrossingError,
-    Task,
-    TaskTimeoutError,
-    WorkerDiedError,
-    parallel,
-    record_of,
-    use,
-)
+from taskpar import CrossingError, Task, TaskTimeoutError, WorkerDiedError, parallel, record_of, use
 
 COUNT = 6
 WANTED = [10 * number for number in range(COUNT)]

@@ -7,15 +7,7 @@ import pydoc
 import typing
 
 import pytest
-from decorated import (
-    Fine,
-    Scale,
-    above_cache,
-    above_wraps,
-    below_cache,
-    power,
-    square,
-)
+from decorated import Fine, Scale, above_cache, above_wraps, below_cache, power, square
 
 from taskpar import Parallel, parallel
 

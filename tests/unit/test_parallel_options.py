@@ -5,11 +5,7 @@ import functools
 import sys
 
 import pytest
-from decorated import (
-    Scale,
-    power,
-    square,
-)
+from decorated import Scale, power, square
 
 from taskpar import SerialExecutor, Task, parallel, record_of, use
 

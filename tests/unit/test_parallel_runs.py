@@ -3,14 +3,7 @@
 import itertools
 
 import pytest
-from decorated import (
-    CASES,
-    PARALLEL,
-    Fine,
-    power,
-    root,
-    square,
-)
+from decorated import CASES, PARALLEL, Fine, power, root, square
 from hypothesis import given
 from hypothesis import strategies as st
 
