@@ -4,20 +4,12 @@ It is a `concurrent.futures.Executor`; which kind of worker it has is said by `t
 """
 
 import concurrent.futures
-import weakref
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from itertools import count
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, TypeVarTuple, cast, overload
 
 from taskpar._engine.backend import Backend, WorkerInfo
-from taskpar._engine.engine import Engine
-from taskpar._engine.mapping import Mapping
 from taskpar._engine.results import Results
-from taskpar._engine.source import source_of
-from taskpar._engine.submissions import Submissions
-from taskpar._engine.treatment import check_capable
-from taskpar._engine.wire import Shape
 from taskpar._model.checks import check_callable, check_iterable, seconds_or_none
 from taskpar._model.options import Options
 from taskpar._model.task import Task, call, name_of
@@ -27,6 +19,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
+    from taskpar._engine.submissions import Submissions
     from taskpar._model.options import OptionWords
 
 P = ParamSpec("P")
@@ -35,25 +28,6 @@ A = TypeVar("A")
 B = TypeVar("B")
 C = TypeVar("C")
 Ts = TypeVarTuple("Ts")
-
-
-class _Core:
-    """What an executor shares with its views: when nobody holds it, its workers may go."""
-
-    def __init__(self, backend: Backend) -> None:
-        self.engine = Engine(backend)
-        self._numbers = count()
-        self._submissions: dict[Options, Submissions] = {}
-        weakref.finalize(self, self.engine.abandon).atexit = False
-
-    def submissions(self, options: Options) -> Submissions:
-        """Return the job of the submits with these options."""
-        options = options.updated(name=None, chunksize=None, buffersize=None)
-        made = self._submissions.get(options)
-        if made is None:  # two threads at once may make two: the one that is kept is used by both
-            made = Submissions(self.engine, options, self._numbers)
-            made = self._submissions.setdefault(options, made)
-        return made
 
 
 class Executor(concurrent.futures.Executor):
@@ -69,7 +43,9 @@ class Executor(concurrent.futures.Executor):
     """
 
     def __init__(self, backend: Backend) -> None:
-        self._core = _Core(backend)
+        from taskpar._engine.core import Core  # here, as it is slow to import
+
+        self._core = Core(backend)
         self._options = Options()
         self._submitting: Submissions | None = None
 
@@ -94,7 +70,7 @@ class Executor(concurrent.futures.Executor):
         view._core = self._core
         view._options = self._options.updated(**changes)
         view._submitting = None
-        check_capable(view._options, self._core.engine.backend, type(self).__name__)
+        self._core.check(view._options, type(self).__name__)
         return view
 
     # ------------------------------------------------------------------------------- one call
@@ -114,7 +90,7 @@ class Executor(concurrent.futures.Executor):
         name = self._options.name or (fn.name if isinstance(fn, Task) else name_of(fn))
         return self._submissions().submit(fn, args, kwargs, name)
 
-    def _submissions(self) -> Submissions:
+    def _submissions(self) -> "Submissions":
         """Find the job for submits; the same one each time, unless the options were changed."""
         if self._submitting is None:
             if self._options.on_error == "skip":
@@ -241,7 +217,7 @@ class Executor(concurrent.futures.Executor):
         **Law** (L2): it is ``itertools.starmap(fn, iterable)``. All else is as with `map`.
         """
         sizes = self._options.updated(**_given(chunksize=chunksize, buffersize=buffersize))
-        return self._map(fn, (iterable,), sizes, timeout, shape="star")
+        return self._map(fn, (iterable,), sizes, timeout, rows=True)
 
     def starmap_unordered(
         self,
@@ -254,7 +230,7 @@ class Executor(concurrent.futures.Executor):
     ) -> Results[R]:
         """Do as `starmap`, but let each result come as soon as it is there (L9)."""
         sizes = self._options.updated(**_given(chunksize=chunksize, buffersize=buffersize))
-        return self._map(fn, (iterable,), sizes, timeout, shape="star", ordered=False)
+        return self._map(fn, (iterable,), sizes, timeout, rows=True, ordered=False)
 
     def run(self, tasks: Iterable[Callable[[], R]]) -> list[R]:
         """Run unlike tasks, in parallel.
@@ -280,7 +256,7 @@ class Executor(concurrent.futures.Executor):
         options: Options,
         timeout: float | None,
         *,
-        shape: Shape = "one",
+        rows: bool = False,
         ordered: bool = True,
     ) -> Results[R]:
         check_callable("fn", fn)
@@ -289,10 +265,7 @@ class Executor(concurrent.futures.Executor):
             raise TypeError("iterables must be at least one: map() has nothing to iterate over")
         for number, iterable in enumerate(iterables):
             check_iterable(f"iterables[{number}]" if len(iterables) > 1 else "iterable", iterable)
-        source = source_of(iterables, rows=shape == "star")
-        if len(iterables) > 1:
-            shape = "star"
-        job = Mapping(self._core.engine, fn, shape, source, options, ordered=ordered)
+        job = self._core.mapping(fn, iterables, options, rows=rows, ordered=ordered)
         return Results(job, self, timeout, options.on_error or "raise")
 
     # -------------------------------------------------------------------------------- the end

@@ -5,11 +5,13 @@ from collections import deque
 from collections.abc import Iterator
 from math import inf
 from time import monotonic
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from taskpar._engine.mapping import Mapping
 from taskpar._model.options import OnError
 from taskpar._model.outcome import Error
+
+if TYPE_CHECKING:
+    from taskpar._engine.mapping import Mapping
 
 R = TypeVar("R")
 
@@ -28,7 +30,7 @@ class Results(Iterator[R], Generic[R]):
     """
 
     def __init__(
-        self, job: Mapping, owner: object, timeout: float | None, on_error: OnError = "raise"
+        self, job: "Mapping", owner: object, timeout: float | None, on_error: OnError = "raise"
     ) -> None:
         self._job = job
         self._owner = owner

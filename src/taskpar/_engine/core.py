@@ -1,0 +1,62 @@
+"""What an executor shares with its views: an engine, and the jobs that their calls become.
+
+Imported with the first executor: whoever only imports taskpar does not wait for it.
+"""
+
+import weakref
+from collections.abc import Callable, Iterable
+from itertools import count
+from typing import Any
+
+from taskpar._engine.backend import Backend
+from taskpar._engine.engine import Engine
+from taskpar._engine.mapping import Mapping
+from taskpar._engine.source import source_of
+from taskpar._engine.submissions import Submissions
+from taskpar._engine.treatment import check_capable
+from taskpar._model.options import Options
+
+
+class Core:
+    """When nobody holds it any more, its workers may go.
+
+    Args:
+        backend: The kind of worker to run calls on.
+    """
+
+    def __init__(self, backend: Backend) -> None:
+        self.engine = Engine(backend)
+        self._numbers = count()
+        self._submissions: dict[Options, Submissions] = {}
+        weakref.finalize(self, self.engine.abandon).atexit = False
+
+    def check(self, options: Options, who: str) -> None:
+        """Check that the workers can do what options ask for.
+
+        Raises:
+            CapabilityError: They cannot.
+        """
+        check_capable(options, self.engine.backend, who)
+
+    def submissions(self, options: Options) -> Submissions:
+        """Return the job of the submits with these options."""
+        options = options.updated(name=None, chunksize=None, buffersize=None)
+        made = self._submissions.get(options)
+        if made is None:  # two threads at once may make two: the one that is kept is used by both
+            made = Submissions(self.engine, options, self._numbers)
+            made = self._submissions.setdefault(options, made)
+        return made
+
+    def mapping(
+        self,
+        fn: Callable[..., Any],
+        iterables: tuple[Iterable[Any], ...],
+        options: Options,
+        *,
+        rows: bool,
+        ordered: bool,
+    ) -> Mapping:
+        """Start the job of a ``map``, or with ``rows`` of a ``starmap``."""
+        source = source_of(iterables, rows=rows)
+        star = rows or len(iterables) > 1
+        return Mapping(self.engine, fn, "star" if star else "one", source, options, ordered=ordered)
