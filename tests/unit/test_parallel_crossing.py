@@ -49,7 +49,7 @@ def test_a_function_crosses_under_every_protocol(protocol):
     [Scale(3).times, Fine(3).times, super(Fine, Fine(3)).times, Fine.above_class, Fine(3).cached],
     ids=repr,
 )
-def test_a_bound_method_crosses_with_what_it_is_bound_to(method):
+def test_a_bound_method_crosses_with_what_it_is_bound_to(serial, method):
     """Exactly this method: that of the parent is not exchanged for the one that overrides it."""
     found, owner = pickle.loads(pickle.dumps((method, method.__wrapped__.__self__)))
     assert found.__wrapped__.__self__ is owner
