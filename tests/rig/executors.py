@@ -111,6 +111,8 @@ def _start_all_workers(executor: Executor, workers: int) -> None:
     for nap in naps:
         nap.result()
     assert list(executor.map(abs, range(-workers, 0))) == list(range(workers, 0, -1))
+    trying = executor.options(retries=1, retry_delay=0.001, on_error="return")
+    assert type(trying.submit(int, "x").result()) is ValueError  # the alarm has a thread by now
 
 
 def start_the_services() -> None:

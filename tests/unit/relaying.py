@@ -5,8 +5,9 @@ import io
 import logging
 import multiprocessing
 import pickle
+import warnings
 
-from taskpar._engine import pickling, relay
+from taskpar._engine import pickling, place, relay
 from taskpar._engine.capture import capturing
 
 
@@ -39,6 +40,7 @@ class Worker:
 
 def serve(connection):
     """Run batches until there are no more; what is not captured goes to streams of its own."""
+    place.given_filters[:] = warnings.filters  # as a worker does that has its caller's filters
     with connection:
         while data := connection.recv_bytes():
             kind, told, function, args = pickle.loads(data)

@@ -7,6 +7,8 @@ import warnings
 import pytest
 from relaying import Worker, relayed, run_here
 
+from rig.executors import START_METHODS
+from taskpar import QueueExecutor
 from taskpar._engine import relay
 
 pytestmark = pytest.mark.usefixtures("as_before")
@@ -191,3 +193,16 @@ def test_a_warning_that_is_only_caught_by_the_task_is_not_relayed():
     with warnings.catch_warnings(record=True) as caught:
         assert relayed(run, 0) == [1]
     assert caught == []
+
+
+@pytest.mark.parametrize("start", START_METHODS)
+def test_filters_that_have_gone_since_the_worker_was_started_do_not_count(start):
+    """It was given them as its caller's; its caller has others now."""
+    with QueueExecutor(1, start) as executor:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", category=Special)
+            assert executor.submit(abs, -1).result() == 1
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.resetwarnings()
+            assert list(executor.options(relay="log").map(warn_each, range(2))) == [None, None]
+        assert [str(w.message) for w in caught] == ["mind 0", "mind 1"]

@@ -1,4 +1,8 @@
-"""A thread that rings when something is due, and is there only as long as something will be."""
+"""A thread that rings when something is due: it starts with the first such time, and stays.
+
+It would be easy to let it go whenever nothing will be due. But Python 3.12 starts no thread once
+the main thread has ended, and then calls may still be under way.
+"""
 
 import threading
 from collections.abc import Callable
@@ -49,11 +53,10 @@ class Alarm:
             self._ring()
 
     def _is_due(self) -> bool:
-        """Wait for the time; False when there is none any more."""
+        """Wait for the time; False when it was closed."""
         with self._changed:
             while (left := self._due - monotonic()) > 0:
-                if self._due == inf:
-                    self._runs = False
+                if self._closed:
                     return False
                 self._changed.wait(min(left, _LONGEST))
             self._due = inf

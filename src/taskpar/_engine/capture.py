@@ -17,7 +17,7 @@ from types import FrameType
 from typing import Any, TextIO
 from weakref import WeakSet
 
-from taskpar._engine import exceptions, streams
+from taskpar._engine import exceptions, place, streams
 from taskpar._engine.relay import Item, Kind, Record, dumped, levels, loaded
 
 _PLAIN = frozenset((int, float, bool, str, type(None)))
@@ -88,24 +88,25 @@ def _capturing(kind: Kind, told: bytes) -> Generator[Captured]:
         yield captured
 
 
+# ---------------------------------------------------------------------------- the caller's settings
+_applied = b""
+_applied_filters: list[Any] = []
+_pending: dict[str, tuple[int, bool, bool]] = {}
+
 _inherited: set[str] = set()
 """The loggers whose levels came with the fork, not from what the caller has told."""
 
 
 def _after_fork() -> None:
     """Let a child that a task forks log, warn and print itself; note what a worker is born to."""
+    global _applied  # what its caller tells it is new to it, whatever it was told where it was born
+    _applied = b""
     _replaced.close()
     _inherited.update(levels())
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
-
-
-# ---------------------------------------------------------------------------- the caller's settings
-_applied = b""
-_applied_filters: list[Any] = []
-_pending: dict[str, tuple[int, bool, bool]] = {}
 
 
 def _apply(told: bytes) -> None:
@@ -132,7 +133,8 @@ def _apply(told: bytes) -> None:
 def _put_first(filters: list[Any]) -> None:
     """Put the caller's warnings filters first, and behind them what was set here."""
     global _applied_filters  # as above
-    here = [each for each in warnings.filters if each not in [*filters, *_applied_filters]]
+    theirs = [*filters, *_applied_filters, *place.given_filters]
+    here = [each for each in warnings.filters if each not in theirs]
     warnings.filters = [*filters, *here]
     _applied_filters = filters
 

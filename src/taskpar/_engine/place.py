@@ -6,7 +6,7 @@ program share the processors already.
 
 import os
 from contextvars import ContextVar, Token
-from typing import Final
+from typing import Any, Final
 
 
 class Place:
@@ -29,6 +29,9 @@ class Place:
         if self._token is not None:
             _thread.reset(self._token)
 
+
+given_filters: list[Any] = []
+"""The warnings filters that this process, a worker, was given by its caller when it was made."""
 
 _thread: ContextVar[Place | None] = ContextVar("taskpar.place", default=None)
 _process = Place(worker=False)

@@ -159,7 +159,10 @@ class Life:
                 self._signal(signal.SIGTERM)
                 self._killer = threading.Timer(GRACE, self.kill)
                 self._killer.daemon = True
-                self._killer.start()
+                try:
+                    self._killer.start()
+                except RuntimeError:  # Python 3.12 starts no thread as the interpreter ends
+                    self.kill()
 
     def kill(self) -> None:
         """Kill the process, with all that it has started."""

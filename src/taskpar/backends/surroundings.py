@@ -18,6 +18,7 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Literal, NamedTuple, Self, TypeAlias, cast
 
+from taskpar._engine import place
 from taskpar._system import lifeline
 from taskpar._system.cpus import available_cpus
 
@@ -136,6 +137,7 @@ def _set_filters(filters: list[Filter]) -> None:
     for action, message, home, name, module, line in filters:
         category = _category(home, name)
         warnings.filterwarnings(action, message, category, module, line, append=True)
+    place.given_filters[:] = warnings.filters
 
 
 def _category(home: str, name: str) -> type[Warning]:
