@@ -49,6 +49,7 @@ class Engine:
         self._started = False
         self._stopped = threading.Event()
         self._cause: BaseException | None = None
+        self._unstarted: BaseException | None = None
         self._abandoned = False
         self._forgotten: deque[int] = deque()
         self._doing = threading.local()
@@ -105,8 +106,13 @@ class Engine:
     def why_broken(self) -> InitializerError:
         """Make the error that tells why no worker is left."""
         error = InitializerError("the executor is broken: no worker could be made ready")
-        error.__cause__ = self._cause
+        error.__cause__ = self._cause or self._unstarted
         return error
+
+    @property
+    def trouble(self) -> InitializerError | None:
+        """Why no worker is left; None: there are some, or can be."""
+        return self.why_broken() if self._ledger.broken else None
 
     def submit(
         self, number: int, start: int, stop: int, rules: events.Rules, *, more: bool = False
@@ -174,6 +180,8 @@ class Engine:
 
     def died(self, ticket: int, death: Death) -> None:
         """Take a report that the worker of a ticket has died."""
+        if death.pid is None:
+            self._unstarted = RuntimeError(death.why)
         self.tell(events.Died(ticket, death.position), News(death=death))
 
     def broken(self, cause: BaseException | None) -> None:

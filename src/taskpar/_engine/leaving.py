@@ -9,9 +9,16 @@ from contextlib import suppress
 from importlib import import_module
 from typing import Protocol
 
+from taskpar.errors import InitializerError
+
 
 class Engine(Protocol):
     """What is known of an engine here."""
+
+    @property
+    def trouble(self) -> InitializerError | None:
+        """Why no worker is left; None: there are some, or can be."""
+        ...
 
     def shutdown(
         self, wait: bool = True, *, cancel_futures: bool = False, kill: bool = False
@@ -28,7 +35,8 @@ def close_at_exit(engine: Engine) -> None:
     """See to it that an engine ends its work and lets its workers go before the interpreter ends.
 
     One thread waits for the main thread to end: at that time threads and processes can still be
-    started, which functions registered with `atexit` cannot do.
+    started, which functions registered with `atexit` cannot do. Except in Python 3.12, which then
+    starts neither a thread nor a fork: if a worker is needed for that, it is told what is undone.
     """
     global _watching
     _open.add(engine)
@@ -66,9 +74,19 @@ def _close_all() -> None:
     threading.main_thread().join()
     interrupted = was_interrupted()
     for engine in list(_open):
+        before = engine.trouble
         engine.shutdown(wait=not interrupted, cancel_futures=interrupted, kill=interrupted)
+        if engine.trouble is not None and before is None:
+            _tell(engine.trouble)
     for engine in list(_open) if interrupted else ():
         engine.shutdown()
+
+
+def _tell(trouble: InitializerError) -> None:
+    """Say what is undone: nobody may be there any more who looks at futures."""
+    if sys.stderr is not None:
+        text = f"taskpar: calls that waited at the end of the program were not run: {trouble}"
+        print(f"{text} ({trouble.__cause__})", file=sys.stderr)  # noqa: T201
 
 
 def was_interrupted() -> bool:
