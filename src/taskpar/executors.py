@@ -113,6 +113,26 @@ def _memory(limit: MemoryLimit) -> tuple[int, int]:
     return soft, hard
 
 
+_PROCESSES = "ProcessExecutor, PoolExecutor or QueueExecutor"
+_WORKERS = "ProcessExecutor or QueueExecutor"
+_ELSEWHERE = {
+    "mp_context": _PROCESSES,
+    "max_tasks_per_child": _PROCESSES,
+    "max_memory_per_child": _WORKERS,
+    "worker_class": _WORKERS,
+}
+"""Words that some executors cannot do, and which can."""
+
+
+def _refuse(who: type[Executor], words: dict[str, None]) -> None:
+    """Refuse what only other executors can do; None asks for nothing."""
+    for word, value in words.items():
+        if word not in _ELSEWHERE:
+            raise TypeError(f"{who.__name__}() got an unexpected keyword argument {word!r}")
+        if value is not None:
+            raise CapabilityError(f"{who.__name__} has no {word}: use {_ELSEWHERE[word]}")
+
+
 class SerialExecutor(Executor):
     """Runs each call here and now, in the thread that wants its result: the reference.
 
@@ -123,6 +143,10 @@ class SerialExecutor(Executor):
         max_workers: Checked, so that executors can be exchanged; there is one worker.
         initializer: Called once, before the first call.
         initargs: Its arguments.
+        **elsewhere: What only executors with processes can do, as None.
+
+    Raises:
+        CapabilityError: Any of these is not None.
     """
 
     def __init__(
@@ -130,9 +154,11 @@ class SerialExecutor(Executor):
         max_workers: int | None = None,
         initializer: Initializer | None = None,
         initargs: tuple[Any, ...] = (),
+        **elsewhere: None,
     ) -> None:
         from taskpar.backends.serial import SerialBackend
 
+        _refuse(SerialExecutor, elsewhere)
         _count(max_workers)
         super().__init__(SerialBackend(_checked(initializer), initargs))
 
@@ -147,6 +173,10 @@ class ThreadExecutor(Executor):
         thread_name_prefix: How their names begin.
         initializer: Called in each of them before its first call.
         initargs: Its arguments.
+        **elsewhere: What only executors with processes can do, as None.
+
+    Raises:
+        CapabilityError: Any of these is not None.
 
     Source: `concurrent.futures.ThreadPoolExecutor`, on which it runs.
     """
@@ -157,9 +187,11 @@ class ThreadExecutor(Executor):
         thread_name_prefix: str = "",
         initializer: Initializer | None = None,
         initargs: tuple[Any, ...] = (),
+        **elsewhere: None,
     ) -> None:
         from taskpar.backends.futures import FuturesBackend
 
+        _refuse(ThreadExecutor, elsewhere)
         slots = _count(max_workers)
 
         def make(initialize: Callable[[], None]) -> concurrent.futures.Executor:
@@ -218,10 +250,10 @@ class PoolExecutor(Executor):
         initializer: Called in each process before its first call.
         initargs: Its arguments.
         max_tasks_per_child: Calls after which a process is replaced; None: never.
-        max_memory_per_child: None, as a pool cannot do that.
+        **elsewhere: What only `ProcessExecutor` and `QueueExecutor` can do, as None.
 
     Raises:
-        CapabilityError: ``max_memory_per_child`` is given.
+        CapabilityError: ``max_memory_per_child`` or ``worker_class`` is not None.
     """
 
     def __init__(
@@ -232,16 +264,11 @@ class PoolExecutor(Executor):
         initargs: tuple[Any, ...] = (),
         *,
         max_tasks_per_child: int | None = None,
-        max_memory_per_child: None = None,
+        **elsewhere: None,
     ) -> None:
         from taskpar.backends.pool import PoolBackend
 
-        if max_memory_per_child is not None:
-            raise CapabilityError(
-                "max_memory_per_child needs workers that tell how big they are: use "
-                "QueueExecutor or ProcessExecutor"
-            )
-
+        _refuse(PoolExecutor, elsewhere)
         slots, context = _count(max_workers), _context(mp_context)
         most = _most(max_tasks_per_child)
         super().__init__(PoolBackend(slots, context, _checked(initializer), initargs, most))

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from rig.executors import CLASSES, KINDS, PROCESS_KINDS
-from taskpar import Executor, ExecutorClosedError, Task, partial
+from taskpar import CapabilityError, Executor, ExecutorClosedError, Task, Worker, partial
 
 MAPS = ["map", "starmap", "map_unordered", "starmap_unordered"]
 NOT_POSITIVE = [0, -1]
@@ -28,6 +28,37 @@ def test_an_unknown_start_method_is_refused(kind: str, method: str) -> None:
     """The message tells which there are."""
     with pytest.raises(ValueError, match=r"mp_context.*spawn"):
         CLASSES[kind](1, mp_context=method)
+
+
+WORDS: list[tuple[str, Any, set[str]]] = [
+    ("mp_context", "spawn", {"process", "pool", "queue"}),
+    ("max_tasks_per_child", 1, {"process", "pool", "queue"}),
+    ("max_memory_per_child", 10**12, {"process", "queue"}),
+    ("worker_class", Worker, {"process", "queue"}),
+]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("word", "value", "kinds"), WORDS)
+def test_what_only_others_can_do_is_refused(
+    kind: str, word: str, value: Any, kinds: set[str]
+) -> None:
+    """Each executor takes the words of all, so that they can be exchanged; it says who can."""
+    CLASSES[kind](1, **{word: None}).shutdown()
+    if kind in kinds:
+        CLASSES[kind](1, **{word: value}).shutdown()
+        return
+    with pytest.raises(CapabilityError, match=word) as raised:
+        CLASSES[kind](1, **{word: value})
+    told = {name for name in KINDS if CLASSES[name].__name__ in str(raised.value).split("use ")[1]}
+    assert told == kinds
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_unknown_word_is_refused(kind: str) -> None:
+    """As by any function."""
+    with pytest.raises(TypeError, match="workers_max"):
+        CLASSES[kind](1, workers_max=None)
 
 
 @pytest.mark.parametrize("kind", PROCESS_KINDS)

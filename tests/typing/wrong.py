@@ -50,6 +50,7 @@ def decorated(shop: Shop) -> None:
 def others(executor: SerialExecutor) -> None:
     """So they are by executors, tasks and options."""
     executor.submit(plus, 1, "a")  # type: ignore[arg-type]
+    SerialExecutor(mp_context="spawn")  # type: ignore[arg-type]
     executor.options(chunks=2)  # type: ignore[call-arg]
     Task(plus, 1)  # type: ignore[call-arg]
     Task(plus, 1, y="a")  # type: ignore[arg-type]
