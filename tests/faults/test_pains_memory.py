@@ -125,7 +125,7 @@ def test_pain_29_nothing_is_left_in_shared_memory_or_among_temporary_files(kind,
         assert eventually(lambda: not shared_memory_names(semaphores))
         left = [path.name for path in tmp_path.rglob("*") if path.name != "script.py"]
         if end == "killed":  # the directory of multiprocessing, and the socket of its fork server
-            left = [name for name in left if not name.startswith(("pymp-", "listener-"))]
+            left = [name for name in left if not name.startswith(("pymp-", "listener-", "sock-"))]
         assert left == []
 
 
