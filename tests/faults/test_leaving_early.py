@@ -14,12 +14,12 @@ from functools import partial
 from itertools import islice
 
 import pytest
-from deeds import here, here_for, noted, take_one
+from deeds import LONG, here, here_for, noted, take_one
 from places import LOADED, WITHIN, each_kind_in_processes, everywhere, gate, outcomes, places
 
 from rig.executors import Bench
 from rig.waiting import eventually
-from taskpar import ExecutorClosedError, InitializerError
+from taskpar import ExecutorClosedError, InitializerError, Worker
 
 ENDS_WITHIN = 3.0 + LOADED  # seconds in which a program ends
 
@@ -240,3 +240,35 @@ def test_an_executor_may_be_used_by_many_threads_at_once(bench, tmp_path):
         for thread in threads:
             thread.join(WITHIN)
     assert seen == {number: list(range(100 * number, 100 * number + 8)) for number in range(4)}
+
+
+# ------------------------------------------------------------------------- while a worker starts
+class Slow(Worker):
+    """Starts when it may."""
+
+    asked = threading.Event()
+    may = threading.Event()
+
+    def start(self):
+        """Wait for that, in the process of the executor."""
+        type(self).asked.set()
+        assert type(self).may.wait(WITHIN)
+        super().start()
+
+
+@pytest.mark.parametrize("kind", ["queue", "process"])
+def test_a_worker_that_is_just_being_started_is_stopped_too(kind):
+    """Else who leaves by Ctrl-C would wait for the whole of its call."""
+    Slow.asked.clear()
+    Slow.may.clear()
+    executor = Bench(kind, 1).make(worker_class=Slow)
+    began = time.monotonic()
+    sending = threading.Thread(target=executor.submit, args=(time.sleep, LONG))
+    sending.start()
+    assert Slow.asked.wait(WITHIN)
+    leave = executor._core.engine.shutdown  # as `__exit__` does, which then waits
+    leave(wait=False, cancel_futures=True, kill=True)
+    Slow.may.set()
+    in_time(executor.shutdown)
+    in_time(sending.join)
+    assert time.monotonic() - began < WITHIN

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from multiprocessing import process
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
+from types import FrameType
 from typing import Any, TypeVar, cast
 
 # ruff: noqa: SLF001  # the fork server's own state, in the two functions that say why
@@ -68,8 +69,38 @@ def _warm_forkserver(modules: tuple[str, ...]) -> None:
 
 
 @contextmanager
-def _ctrl_c_blocked() -> Generator[None]:
-    """Keep Ctrl-C from what is started in the block, until it has made up its mind about that."""
+def _ctrl_c_later() -> Generator[None]:
+    """Keep Ctrl-C from a start until it is done, and from what is started until that ignores it.
+
+    Half a start is a process that knows nothing, and says so at length; and under fork the
+    interpreter loses an exception that comes while it looks after its locks. The mask alone does
+    not do that, as another thread may take the signal. Pressed again, it is obeyed at once.
+    """
+    handler = signal.getsignal(signal.SIGINT)
+    if not callable(handler) or threading.current_thread() is not threading.main_thread():
+        with _ctrl_c_masked():
+            yield
+        return
+    pressed: list[tuple[int, FrameType | None]] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        pressed.append((number, frame))
+        if len(pressed) > 1:
+            handler(number, frame)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        with _ctrl_c_masked():
+            yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        if len(pressed) == 1:
+            handler(*pressed[0])
+
+
+@contextmanager
+def _ctrl_c_masked() -> Generator[None]:
+    """Let what is started in the block begin with Ctrl-C masked, where the system has that."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
@@ -112,7 +143,7 @@ class _Mainless(BaseProcess):
 
     def start(self) -> None:
         """Start the process."""
-        with _starting, _ctrl_c_blocked():
+        with _starting, _ctrl_c_later():
             if self.method == "fork":
                 self._fork()
                 return

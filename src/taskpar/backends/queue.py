@@ -48,6 +48,8 @@ class QueueBackend:
         self._places = list(reversed(range(2 * self.slots)))
         self._waiting: dict[int, Parcel] = {}
         """Batches without a place, as too many workers take their time to leave."""
+        self._coming: dict[int, bool] = {}
+        """Tickets whose workers are being started, and whether they are wanted no more."""
         self._names = count(1)
         self._stopping = False
 
@@ -80,8 +82,9 @@ class QueueBackend:
                 self._waiting[ticket] = parcel  # until a worker has left
                 return
             place = self._places.pop()
+            self._coming[ticket] = False
         link = self._hire(ticket, parcel.label, place)
-        if link is not None:
+        if link is not None and not link.doomed:
             link.send(cast("bytes", parcel.content))
 
     def _hire(self, ticket: int, label: str | None, place: int) -> Link | None:
@@ -94,6 +97,7 @@ class QueueBackend:
         except BaseException as error:  # no memory, no process left, or Ctrl-C
             with self._lock:
                 self._places.append(place)
+                del self._coming[ticket]
             self._report.died(ticket, Death(f"no worker can be started: {error}"))
             if not isinstance(error, Exception):
                 raise
@@ -101,6 +105,8 @@ class QueueBackend:
         link.ticket = ticket
         with self._lock:
             self._links.add(link)
+            if self._coming.pop(ticket):
+                link.stop(None)
         self._wake()
         return link
 
@@ -215,6 +221,8 @@ class QueueBackend:
             if link is not None:
                 link.stop(position)
                 self._wake()  # the listener waits no longer than until it must be killed
+            elif ticket in self._coming and position is None:
+                self._coming[ticket] = True
         if waiting is not None:
             self._report.died(ticket, Death("it had not been sent to a worker"))
 
