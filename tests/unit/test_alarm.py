@@ -48,6 +48,17 @@ class Bell:
         return self.rang.get(timeout=WITHIN)
 
 
+OTHERS = set()
+"""The threads of alarms that were there before the test: those of executors that tests share."""
+
+
+@pytest.fixture(autouse=True)
+def others():
+    """Note them."""
+    OTHERS.clear()
+    OTHERS.update(alarms())
+
+
 @pytest.fixture
 def bell():
     """One that is closed in the end."""
@@ -58,8 +69,9 @@ def bell():
 
 
 def alarms():
-    """The threads of all alarms."""
-    return [thread for thread in threading.enumerate() if thread.name == "taskpar-alarm"]
+    """The threads of the alarms of this test."""
+    named = [thread for thread in threading.enumerate() if thread.name == "taskpar-alarm"]
+    return [thread for thread in named if thread not in OTHERS]
 
 
 def test_it_rings_in_time(bell):
