@@ -18,6 +18,7 @@ to its worker from the thread that submitted it.
 import os
 import threading
 from collections import deque
+from contextlib import nullcontext
 from itertools import count
 from time import monotonic
 
@@ -28,6 +29,7 @@ from taskpar._engine.backend import Backend, Death, WorkerInfo
 from taskpar._engine.job import Job
 from taskpar._engine.leaving import close_at_exit
 from taskpar._engine.ledger import Ledger
+from taskpar._system import ctrl_c
 from taskpar.errors import ExecutorClosedError, InitializerError
 
 
@@ -124,11 +126,12 @@ class Engine:
         """
         event = events.Submitted(number, start, stop, rules, more)
         self._check_open()
-        with self._lock:
-            self._check_open()
-            actions = self._ledger.handle(event, monotonic())
-        self._do(actions)
-        self._settle_down()
+        with self._whole():
+            with self._lock:
+                self._check_open()
+                actions = self._ledger.handle(event, monotonic())
+            self._do(actions)
+            self._settle_down()
 
     def want(self, number: int, index: int) -> None:
         """Run a call here, where the backend is inline and nobody has run it yet."""
@@ -149,7 +152,8 @@ class Engine:
         does it.
         """
         self._forgotten.append(number)
-        self._sweep()
+        with self._whole():
+            self._sweep()
 
     def _sweep(self) -> None:
         """Close the jobs that were let go, unless the lock is held: its holder comes here too."""
@@ -192,12 +196,17 @@ class Engine:
     # ---------------------------------------------------------------------------- doing
     def tell(self, event: events.Event, news: News = NO_NEWS) -> None:
         """Let the ledger handle an event, and do what it says."""
-        with self._lock:
-            actions = self._ledger.handle(event, monotonic())
-        self._do(actions, news)
-        self._settle_down()
+        with self._whole():
+            with self._lock:
+                actions = self._ledger.handle(event, monotonic())
+            self._do(actions, news)
+            self._settle_down()
         if self._abandoned and not self._ledger.closing:
             self.shutdown(wait=False)
+
+    def _whole(self) -> "ctrl_c.later | nullcontext[None]":
+        """Do all that the ledger says, whenever Ctrl-C is pressed; inline, calls are among that."""
+        return nullcontext() if self.backend.inline else ctrl_c.later()
 
     def _settle_down(self) -> None:
         """Do what may wait until all actions are done."""

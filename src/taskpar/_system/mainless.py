@@ -8,7 +8,6 @@ new process is told, where ``__main__`` comes from.
 
 import os
 import pickle
-import signal
 import sys
 import threading
 import warnings
@@ -17,8 +16,9 @@ from contextlib import contextmanager
 from multiprocessing import process
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
-from types import FrameType
 from typing import Any, TypeVar, cast
+
+from taskpar._system import ctrl_c
 
 # ruff: noqa: SLF001  # the fork server's own state, in the two functions that say why
 
@@ -69,49 +69,6 @@ def _warm_forkserver(modules: tuple[str, ...]) -> None:
 
 
 @contextmanager
-def _ctrl_c_later() -> Generator[None]:
-    """Keep Ctrl-C from a start until it is done, and from what is started until that ignores it.
-
-    Half a start is a process that knows nothing, and says so at length; and under fork the
-    interpreter loses an exception that comes while it looks after its locks. The mask alone does
-    not do that, as another thread may take the signal. Pressed again, it is obeyed at once.
-    """
-    handler = signal.getsignal(signal.SIGINT)
-    if not callable(handler) or threading.current_thread() is not threading.main_thread():
-        with _ctrl_c_masked():
-            yield
-        return
-    pressed: list[tuple[int, FrameType | None]] = []
-
-    def note(number: int, frame: FrameType | None) -> None:
-        pressed.append((number, frame))
-        if len(pressed) > 1:
-            handler(number, frame)
-
-    signal.signal(signal.SIGINT, note)
-    try:
-        with _ctrl_c_masked():
-            yield
-    finally:
-        signal.signal(signal.SIGINT, handler)
-        if len(pressed) == 1:
-            handler(*pressed[0])
-
-
-@contextmanager
-def _ctrl_c_masked() -> Generator[None]:
-    """Let what is started in the block begin with Ctrl-C masked, where the system has that."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextmanager
 def _main_hidden() -> Generator[None]:
     """Let the processes that this thread starts in the block know nothing of ``__main__``."""
     from multiprocessing import spawn
@@ -143,14 +100,19 @@ class _Mainless(BaseProcess):
 
     def start(self) -> None:
         """Start the process."""
-        with _starting, _ctrl_c_later():
-            if self.method == "fork":
-                self._fork()
-                return
-            if self.method == "forkserver":
-                _warm_forkserver(self.preloaded)
-            with _main_hidden():
-                super().start()
+        with _starting, ctrl_c.later():
+            if self.method != "fork":
+                ctrl_c.aside(self._start_anew)
+            elif ctrl_c.in_main_thread():
+                self._fork()  # the child has the handler that only notes
+            else:
+                ctrl_c.aside(self._fork)
+
+    def _start_anew(self) -> None:
+        if self.method == "forkserver":
+            _warm_forkserver(self.preloaded)
+        with _main_hidden():
+            super().start()
 
     def _fork(self) -> None:
         with warnings.catch_warnings():

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from taskpar._engine import exceptions, wire
 from taskpar._engine.backend import Death, Parcel, Report, WorkerInfo
+from taskpar._system import lifeline
 from taskpar._system.mainless import mainless
 from taskpar.backends import pool_worker
 from taskpar.backends.pool_life import Life, unstarted
@@ -62,6 +63,7 @@ class PoolBackend:
     def start(self, report: Report) -> None:
         """Remember whom to tell; pools come with the work."""
         self._report = report
+        lifeline.read_end()  # it starts a process: another thread could miss Ctrl-C meanwhile
 
     # ---------------------------------------------------------------------------- sending
     def send(self, ticket: int, parcel: Parcel) -> None:

@@ -14,6 +14,7 @@ from typing import Any, cast
 
 from taskpar._engine import exceptions
 from taskpar._engine.backend import Death, Parcel, Report, WorkerInfo
+from taskpar._system import ctrl_c, lifeline
 from taskpar.backends.board import Board
 from taskpar.backends.link import Hiring, Link
 from taskpar.backends.worker import DONE, FAILED, STOP
@@ -56,6 +57,7 @@ class QueueBackend:
     def start(self, report: Report) -> None:
         """Start the listener; workers come with the work."""
         self._report = report
+        lifeline.read_end()  # it starts a process: another thread could miss Ctrl-C meanwhile
         self._board = Board(2 * self.slots)
         self._woken, self._waker = Pipe(duplex=False)
         self._listener = threading.Thread(target=self._listen, name="taskpar-listener", daemon=True)
@@ -93,21 +95,23 @@ class QueueBackend:
         if label is not None and self.named_after_task:
             name = label
         try:
-            link = Link(self._hiring, name, self._board, place)
+            with ctrl_c.later():  # a worker that has been started must be known
+                link = Link(self._hiring, name, self._board, place)
+                link.ticket = ticket
+                with self._lock:
+                    self._links.add(link)
+                    if self._coming.pop(ticket):
+                        link.stop(None)
+                self._wake()
         except BaseException as error:  # no memory, no process left, or Ctrl-C
             with self._lock:
+                if self._coming.pop(ticket, None) is None:
+                    raise  # when the worker was known
                 self._places.append(place)
-                del self._coming[ticket]
             self._report.died(ticket, Death(f"no worker can be started: {error}"))
             if not isinstance(error, Exception):
                 raise
             return None
-        link.ticket = ticket
-        with self._lock:
-            self._links.add(link)
-            if self._coming.pop(ticket):
-                link.stop(None)
-        self._wake()
         return link
 
     def _wake(self) -> None:
