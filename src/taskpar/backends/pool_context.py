@@ -95,7 +95,11 @@ class Talk:
         """Send a task; called by the thread that the pool has for that."""
         if task is not None:
             self._owed = task[:2]
-        connection.send(task)
+        try:
+            connection.send(task)
+        except BaseException as error:  # noqa: BLE001  # whatever it is, without its frames: the
+            del task  # pool keeps it in a cycle, and these hold all that was to be sent
+            raise error.with_traceback(None)  # noqa: B904
 
     def recv(self, connection: Any) -> Any:
         """Receive an answer; called by the thread that the pool has for that.
