@@ -138,15 +138,14 @@ def test_pain_19_a_callback_is_called_once_for_each_call_that_was_submitted(benc
 # ------------------------------------------------------------------------------ 20: overhead
 @everywhere
 def test_pain_20_a_hundred_thousand_tiny_calls_do_not_take_a_message_each(bench):
-    """Nor the time that this would take, a tenth of a millisecond each."""
+    """They travel in batches: how long that takes is measured in `benchmarks/`."""
     if bench.kind == "process":
         pytest.skip("a process for each call is what it is for")
     with bench.make() as executor:
         executor.submit(abs, 1).result()
-        began, before = time.monotonic(), writes()
+        before = writes()
         seen = list(executor.map(abs, range(-100_000, 0)))
         assert writes() - before < 2000
-        assert time.monotonic() - began < 3.0 + LOADED
         assert seen == list(map(abs, range(-100_000, 0)))
 
 
