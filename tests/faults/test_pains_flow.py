@@ -138,7 +138,7 @@ def test_pain_19_a_callback_is_called_once_for_each_call_that_was_submitted(benc
 # ------------------------------------------------------------------------------ 20: overhead
 @everywhere
 def test_pain_20_a_hundred_thousand_tiny_calls_do_not_take_a_message_each(bench):
-    """They travel in batches: how long that takes is measured in `benchmarks/`."""
+    """They travel in batches."""
     if bench.kind == "process":
         pytest.skip("a process for each call is what it is for")
     with bench.make() as executor:
