@@ -37,6 +37,7 @@ def become_worker(surroundings: Surroundings) -> None:
     _report_crashes()
     lifeline.hold(surroundings.lifeline)
     surroundings.enter()
+    _draw_anew()
 
 
 class Arrival:
@@ -71,6 +72,13 @@ def _reset_signals() -> None:
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def _draw_anew() -> None:
+    """Let no two workers draw the same random numbers; `random` sees to that itself, at a fork."""
+    numbers = sys.modules.get("numpy.random")
+    if numbers is not None:
+        numbers.seed()
 
 
 def _report_crashes() -> None:

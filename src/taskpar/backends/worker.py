@@ -10,6 +10,7 @@
 
 import multiprocessing
 import pickle
+from contextvars import Context
 from typing import TYPE_CHECKING, NamedTuple
 
 from taskpar._engine import exceptions, running, wire
@@ -88,7 +89,7 @@ class Worker(multiprocessing.Process):
         if isinstance(arrival, Arrival):  # under fork; else it has made this a worker, and is gone
             become_worker(arrival.surroundings)
         try:
-            self._work(self.assignment)
+            Context().run(self._work, self.assignment)  # under fork, that of the caller is here
         except (EOFError, BrokenPipeError):
             return  # the parent has let go of its end: there is nobody to work for
 
