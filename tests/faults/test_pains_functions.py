@@ -248,57 +248,49 @@ def test_pain_30_decorated_methods_are_pickled_with_what_they_are_bound_to():
     assert pickle.loads(pickle.dumps(Shape.above_static)) is Shape.above_static
 
 
-@pytest.mark.parametrize("bench", benches(PROCESS_KINDS), ids=str)
-def test_pain_30_so_do_those_of_a_script(bench, tmp_path):
-    """Also for plain pickle, whose complaint elsewhere is that it is "not the same object as
-    ``__main__.f``", and for cloudpickle, which takes it to where that script is unknown.
-    """
-    done = run_script(
-        f"""
-        import functools, multiprocessing, subprocess, sys
-        from pickle import dumps, loads
-        import cloudpickle
-        from taskpar import *
+SCRIPT = """
+import functools, multiprocessing, subprocess, sys
+from pickle import dumps, loads
+import cloudpickle
+from taskpar import *
 
-        @parallel
-        def f(x): return x * x
+@parallel
+def f(x): return x * x
 
-        @parallel
-        @functools.lru_cache
-        def above(x): return x + 1
+@parallel
+@functools.lru_cache
+def above(x): return x + 1
 
-        @functools.lru_cache
-        @parallel
-        def below(x): return x + 2
+@functools.lru_cache
+@parallel
+def below(x): return x + 2
 
-        @parallel
-        def factorial(n): return 1 if n < 2 else n * next(factorial.map([n - 1]))
+@parallel
+def factorial(n): return 1 if n < 2 else n * next(factorial.map([n - 1]))
 
-        class Shape:
-            side = 3
-            @parallel
-            def area(self, factor): return self.side**2 * factor
-            @staticmethod
-            @parallel
-            def static(x): return 2 * x
+class Shape:
+    side = 3
+    @parallel
+    def area(self, factor): return self.side**2 * factor
+    @staticmethod
+    @parallel
+    def static(x): return 2 * x
 
-        with {bench.kind.capitalize()}Executor(2, mp_context={bench.start!r}) as ex, use(ex):
-            for each in (f, above, factorial, Shape().area, Shape.static):
-                print(list(each.map(range(4))), each.submit(3).result())
-            print(list(ex.map(below, range(4))), f(3))
+with {make} as ex, use(ex):
+    for each in (f, above, factorial, Shape().area, Shape.static):
+        print(list(each.map(range(4))), each.submit(3).result())
+    print(list(ex.map(below, range(4))), f(3))
 
-        named = f, above, below, factorial, Shape.static
-        print(all(loads(dumps(each)) is each for each in named))
-        with multiprocessing.get_context("fork").Pool(1) as pool:
-            print(pool.map(f, [3]), pool.map(Shape().area, [1]), pool.map(below, [1]))
-        sys.stdout.flush()
-        elsewhere = "import pickle, sys; print(pickle.load(sys.stdin.buffer)(3))"
-        for each in (f, factorial, Shape().area):
-            subprocess.run([sys.executable, "-c", elsewhere], input=cloudpickle.dumps(each))
-        """,
-        tmp_path,
-    )
-    wanted = """\
+named = f, above, below, factorial, Shape.static
+print(all(loads(dumps(each)) is each for each in named))
+with multiprocessing.get_context("fork").Pool(1) as pool:
+    print(pool.map(f, [3]), pool.map(Shape().area, [1]), pool.map(below, [1]))
+sys.stdout.flush()
+elsewhere = "import pickle, sys; print(pickle.load(sys.stdin.buffer)(3))"
+for each in (f, factorial, Shape().area):
+    subprocess.run([sys.executable, "-c", elsewhere], input=cloudpickle.dumps(each))
+"""
+PRINTED = """\
 [0, 1, 4, 9] 9
 [1, 2, 3, 4] 4
 [1, 1, 2, 6] 6
@@ -311,4 +303,13 @@ True
 6
 27
 """
-    assert (done.stdout, done.stderr) == (wanted, "")
+
+
+@pytest.mark.parametrize("bench", benches(PROCESS_KINDS), ids=str)
+def test_pain_30_so_do_those_of_a_script(bench, tmp_path):
+    """Also for plain pickle, whose complaint elsewhere is that it is "not the same object as
+    ``__main__.f``", and for cloudpickle, which takes it to where that script is unknown.
+    """
+    make = f"{bench.kind.capitalize()}Executor(2, mp_context={bench.start!r})"
+    done = run_script(SCRIPT.replace("{make}", make), tmp_path)
+    assert (done.stdout, done.stderr) == (PRINTED, "")
