@@ -4,7 +4,7 @@
 PYTHON ?= python3
 VENV := .venv# the package, its tests, linters and docs
 PLAIN := .venv-plain# the package alone, as a user installs it
-PEERS := .venv-peers# the package beside other libraries that run functions in parallel
+BENCH := .venv-bench# the package beside other libraries that run functions in parallel
 
 # An environment belongs to one interpreter in one place, and an installation to one version and
 # one pyproject.toml. The names of the stamps tell the first two; make compares dates for the last.
@@ -14,7 +14,7 @@ RELEASE := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' src/taskpar/__init__.
 INSTALLED := .installed-$(RELEASE)
 PIP := bin/python -m pip --disable-pip-version-check install --quiet --editable
 
-.PHONY: help demo test lint test-all docs faults-table chaos clean
+.PHONY: help demo test lint test-all docs bench bench-quick faults-table chaos clean
 .NOTPARALLEL: # two installations into one environment would trip over each other
 
 help:
@@ -23,6 +23,8 @@ help:
 	@echo "make lint      ruff, mypy, pyright"
 	@echo "make test-all  all tests, the long ones too, and the docs"
 	@echo "make docs      the docs, into site/"
+	@echo "make bench     how fast, beside other libraries, in 15 minutes"
+	@echo "make bench-quick  the same in 3 minutes"
 	@echo "make faults-table  which of eight calls survive a fault, here and with other libraries"
 	@echo "make chaos     random maps under random faults, for ten minutes"
 	@echo "make clean     remove what was made"
@@ -49,16 +51,22 @@ test-all: $(VENV)/$(INSTALLED)-test docs
 docs: $(VENV)/$(INSTALLED)-docs
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet
 
-faults-table: $(PEERS)/$(INSTALLED)
-	$(PEERS)/bin/python benchmarks/faults_table.py $(ARGS)
+bench: $(BENCH)/$(INSTALLED)
+	cd benchmarks && ../$(BENCH)/bin/python -m bench $(ARGS)
+
+bench-quick: $(BENCH)/$(INSTALLED)
+	cd benchmarks && ../$(BENCH)/bin/python -m bench --quick $(ARGS)
+
+faults-table: $(BENCH)/$(INSTALLED)
+	$(BENCH)/bin/python benchmarks/faults_table.py $(ARGS)
 
 chaos: $(VENV)/$(INSTALLED)-test
 	cd benchmarks && ../$(VENV)/bin/python -m chaos $(ARGS)
 
 clean:
-	rm -rf $(VENV) $(PLAIN) $(PEERS) dist site .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(PLAIN) $(BENCH) dist site .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
-$(VENV)/.python-$(KEY) $(PLAIN)/.python-$(KEY) $(PEERS)/.python-$(KEY): %/.python-$(KEY):
+$(VENV)/.python-$(KEY) $(PLAIN)/.python-$(KEY) $(BENCH)/.python-$(KEY): %/.python-$(KEY):
 	@command -v $(PYTHON) >/dev/null || { \
 	    echo "There is no '$(PYTHON)' here. Name a Python 3.11+: make PYTHON=/path/to/python" >&2; exit 1; }
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'taskpar needs Python 3.11 or \
@@ -70,8 +78,8 @@ $(PLAIN)/$(INSTALLED): pyproject.toml $(PLAIN)/.python-$(KEY)
 	$(PLAIN)/$(PIP) .
 	@touch $@
 
-$(PEERS)/$(INSTALLED): pyproject.toml $(PEERS)/.python-$(KEY)
-	$(PEERS)/$(PIP) ".[peers]"
+$(BENCH)/$(INSTALLED): pyproject.toml $(BENCH)/.python-$(KEY)
+	$(BENCH)/$(PIP) ".[bench]"
 	@touch $@
 
 $(VENV)/$(INSTALLED)-test $(VENV)/$(INSTALLED)-lint $(VENV)/$(INSTALLED)-docs: \
