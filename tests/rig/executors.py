@@ -2,6 +2,7 @@
 
 import multiprocessing
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,11 +26,17 @@ CLASSES: dict[str, type[Executor]] = {
 }
 KINDS = tuple(CLASSES)
 PROCESS_KINDS = ("process", "pool", "queue")
-START_METHODS = tuple(
-    method
-    for method in ("fork", "forkserver", "spawn")
-    if method in multiprocessing.get_all_start_methods()
-)
+
+
+def _is_there(method: str) -> bool:
+    # Not `get_all_start_methods`: it asks for the default, for which newer Pythons make a temporary
+    # file. A worker that imports this and is killed meanwhile would leave it.
+    with suppress(ValueError):
+        return bool(multiprocessing.get_context(method))
+    return False
+
+
+START_METHODS = tuple(filter(_is_there, ("fork", "forkserver", "spawn")))
 
 
 @dataclass(frozen=True)
