@@ -27,6 +27,7 @@ pytestmark = pytest.mark.skipif(not can_see_processes(), reason="needs /proc")
 
 WITHIN = 30.0  # seconds: a bound, not a measure
 HUGE = 100_000_000
+FEW = 4  # kills in a row without a call in between, fewer than make an executor give up
 
 starts = pytest.mark.parametrize("start", START_METHODS)
 
@@ -78,21 +79,35 @@ def time_of_a_start(start):
 
 
 class Killer(threading.Thread):
-    """Kills some worker of an executor, again and again, at random instants."""
+    """Kills some worker of an executor, again and again, at random instants.
 
-    def __init__(self, executor, seconds):
+    A machine that has become much busier since a start was measured would let nobody come as far as
+    a call, and an executor whose workers all die before that gives up. So after a few kills the
+    next one waits until something was written to the log.
+    """
+
+    def __init__(self, executor, seconds, log):
         super().__init__()
         self._executor = executor
         self._seconds = seconds
+        self._log = log
         self._over = threading.Event()
         self._random = random.Random(1)
 
     def run(self):
         """Kill, until it is enough."""
+        kills, written = 0, 0
         while not self._over.wait(self._random.uniform(0.2, 1.0) * self._seconds):
-            pids = [worker.pid for worker in self._executor.workers() if worker.alive]
-            with suppress(ProcessLookupError):
-                os.kill(self._random.choice(pids or [2**30]), signal.SIGKILL)
+            if self._size() > written:
+                kills, written = 0, self._size()
+            if kills < FEW:
+                pids = [worker.pid for worker in self._executor.workers() if worker.alive]
+                with suppress(ProcessLookupError):
+                    os.kill(self._random.choice(pids or [2**30]), signal.SIGKILL)
+                kills += 1
+
+    def _size(self):
+        return self._log.stat().st_size if self._log.exists() else 0
 
     def __enter__(self):
         self.start()
@@ -120,11 +135,11 @@ def test_whoever_is_killed_at_random_every_call_is_accounted_for(
     """It has a value, and was run; or it has died with its worker. None was run twice for that."""
     log = tmp_path / "log"
     with PoolExecutor(2, start, **options) as executor:
-        with Killer(executor, 4 * time_of_a_start(start)):
+        with Killer(executor, 4 * time_of_a_start(start), log):
             seen = outcomes(executor.map(partial(noting, log), range(count), **sizes), count + 1)
         assert list(executor.map(abs, [-1, -2])) == [1, 2]
     assert seen.pop()[0] == "end"
-    notes = Counter(log.read_text().splitlines() if log.exists() else ())
+    notes = Counter(log.read_text().splitlines())
     for number, (kind, told, *_) in enumerate(seen):
         begun, ended = notes[f"begin {number}"], notes[f"end {number}"]
         if kind == "value":
