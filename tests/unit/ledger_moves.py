@@ -164,6 +164,13 @@ def a_worker_hands_over(world: World, draw: Draw) -> None:
         world.hand_over(ticket)
 
 
+def a_worker_gives_back(world: World, draw: Draw) -> None:
+    """The call that it is in takes long: others may run what waits behind it."""
+    ticket = one_of((t for t, batch in world.out.items() if batch.since is not None), draw)
+    if ticket is not None:
+        world.give_back(ticket)
+
+
 def a_worker_dies(world: World, draw: Draw) -> None:
     """In a call, or before it starts one."""
     ticket = one_of((t for t, batch in world.out.items() if not batch.lent), draw)
@@ -265,6 +272,7 @@ MOVES: dict[Move, int] = {
     a_worker_is_done: 6,
     a_worker_begins: 6,
     a_worker_hands_over: 3,
+    a_worker_gives_back: 3,
     a_worker_dies: 3,
     a_stopped_worker_dies: 4,
     all_workers_die: 1,

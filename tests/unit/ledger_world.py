@@ -156,12 +156,22 @@ class World(Checks):
         """A worker hands over what has finished (None), or that much of it; more will come."""
         self.report(ticket, count, last=False)
 
+    def give_back(self, ticket: int) -> None:
+        """A worker hands over what has finished, and what waits behind the call that it is in."""
+        batch = self.out[ticket]
+        assert batch.since is not None
+        end, stop = batch.ran + 1, batch.stop
+        self.jobs[batch.job].borders.add(end)
+        self.report(ticket, None, last=False, returned=range(end, stop))
+
     def done(self, ticket: int) -> None:
         """A worker hands over all that has finished; the rest was not started."""
         assert self.out[ticket].since is None
         self.report(ticket, None, last=True)
 
-    def report(self, ticket: int, count: int | None, *, last: bool) -> None:
+    def report(
+        self, ticket: int, count: int | None, *, last: bool, returned: range = range(0)
+    ) -> None:
         """Tell what is home."""
         batch = self.out[ticket]
         first, end = batch.home, batch.ran if count is None else min(batch.home + count, batch.ran)
@@ -175,8 +185,10 @@ class World(Checks):
             self.late = batch.late if batch.late in self.failed else None
             if last:
                 self.leave(ticket)
-            kind = events.Done if last else events.Part
-            self.tell(kind(ticket, end - first, seconds, failed))
+                self.tell(events.Done(ticket, end - first, seconds, failed))
+            else:
+                self.put_back(ticket, returned)
+                self.tell(events.Part(ticket, end - first, seconds, failed, len(returned)))
         self.late = None
 
     def die(self, ticket: int, *, stale: bool = False) -> None:
@@ -204,9 +216,16 @@ class World(Checks):
 
     def leave(self, ticket: int) -> None:
         """What is left of a ticket goes back, unless nobody wants it."""
-        batch = self.out.pop(ticket)
+        batch = self.out[ticket]
         self.look_at.pop(ticket, None)
-        for index in range(batch.home, batch.stop):
+        self.put_back(ticket, range(batch.home, batch.stop))
+        del self.out[ticket]
+
+    def put_back(self, ticket: int, calls: range) -> None:
+        """Calls of a ticket are not out any more."""
+        batch = self.out[ticket]
+        batch.stop -= len(calls)
+        for index in calls:
             if self.jobs[batch.job].where[index] == ticket:
                 self.move(batch.job, index, FORGOTTEN if self.jobs[batch.job].closed else WAITS)
 

@@ -78,15 +78,17 @@ class Actor:
 
     def _send(self, send: events.Send, news: News) -> None:
         backend, job = self._engine.backend, self._engine.jobs.get(send.job)
-        calls = None if job is None else job.calls(send.start, send.stop)
-        if job is None or calls is None:
-            self._engine.done(send.ticket, wire.Reply(0, send.stop - send.start, 0.0, (), []))
+        calls = send.stop - send.start if job is None else job.calls(send.start, send.stop)
+        if job is None or isinstance(calls, int):
+            self._engine.done(send.ticket, wire.Reply(0, cast("int", calls), 0.0, (), []))
             return
+        if left := send.stop - send.start - len(calls.items):
+            self._engine.tell(events.Part(send.ticket, 0, 0.0, returned=left))
         try:
             content = calls if backend.direct else wire.pack(calls, job.reference(calls))
             parcel = Parcel(content, job.label(calls), send.fresh)
         except BaseException as error:  # a user's class can raise anything; a ticket must come back
-            count = send.stop - send.start
+            count = len(calls.items)
             reply = wire.Reply(0, count, 0.0, tuple(range(count)), [Error(error)] * count)
             self._engine.done(send.ticket, reply)
             main = threading.current_thread() is threading.main_thread()

@@ -54,6 +54,9 @@ class Engine:
         self._unstarted: BaseException | None = None
         self._abandoned = False
         self._forgotten: deque[int] = deque()
+        self._unheard: deque[events.Submitted] = deque()
+        """What the ledger learns when it can do anything with it: a free worker, or the end."""
+        self._closing = False
         self._doing = threading.local()
         self._alarm = Alarm(lambda: self.tell(events.Tick()), lambda: self._ledger.due)
         self._actor = Actor(self)
@@ -77,7 +80,7 @@ class Engine:
 
     def _start(self) -> None:
         with self._starting:
-            if self._started or self._ledger.closing:
+            if self._started or self._closing:
                 return
             if not threading.main_thread().is_alive():
                 raise ExecutorClosedError("cannot schedule new futures after interpreter shutdown")
@@ -100,7 +103,7 @@ class Engine:
 
     def _check_open(self) -> None:
         self.check_process()
-        if self._ledger.closing:
+        if self._closing:
             raise ExecutorClosedError("cannot schedule new futures: the executor was shut down")
         if self._ledger.broken:
             raise self.why_broken()
@@ -132,6 +135,46 @@ class Engine:
                 actions = self._ledger.handle(event, monotonic())
             self._do(actions)
             self._settle_down()
+
+    def submit_soon(self, number: int, call: int, rules: events.Rules) -> None:
+        """Let a call of a job wait for a worker; more will come.
+
+        As long as all workers are at work it is only put down: the report that frees one of them
+        has it heard. Whoever puts something down looks at the ledger after that, and whoever
+        changes the ledger looks at what was put down after that: so one of them sees the other.
+
+        Raises:
+            ExecutorClosedError: After `shutdown`.
+        """
+        event = events.Submitted(number, call, call + 1, rules)
+        self._check_open()
+        self._unheard.append(event)
+        if self._ledger.full and not self._closing:
+            return
+        with self._whole():
+            with self._lock:
+                if self._closing and event in self._unheard:
+                    self._unheard.remove(event)
+                    self._check_open()
+                actions = self._heard()
+            self._do(actions)
+            self._settle_down()
+
+    def _heard(self) -> list[events.Action]:
+        """Let the ledger hear what was put down: calls in a row at once."""
+        actions: list[events.Action] = []
+        while self._unheard:
+            first = self._unheard.popleft()
+            stop = first.stop
+            while self._unheard:
+                number, start, end, rules, _ = self._unheard[0]
+                if start != stop or number != first.job or rules is not first.rules:
+                    break
+                self._unheard.popleft()
+                stop = end
+            event = events.Submitted(first.job, first.start, stop, first.rules)
+            actions += self._ledger.handle(event, monotonic())
+        return actions
 
     def want(self, number: int, index: int) -> None:
         """Run a call here, where the backend is inline and nobody has run it yet."""
@@ -175,7 +218,8 @@ class Engine:
     def part(self, ticket: int, reply: object) -> None:
         """Take a report that some outcomes of a ticket are home."""
         home = _read(reply)
-        self.tell(events.Part(ticket, home.count, home.seconds, home.failed), News(home))
+        event = events.Part(ticket, home.count, home.seconds, home.failed, home.returned)
+        self.tell(event, News(home))
 
     def done(self, ticket: int, reply: object) -> None:
         """Take a report that a worker is through with a ticket."""
@@ -198,10 +242,12 @@ class Engine:
         """Let the ledger handle an event, and do what it says."""
         with self._whole():
             with self._lock:
-                actions = self._ledger.handle(event, monotonic())
+                actions = self._heard()
+                actions += self._ledger.handle(event, monotonic())
+                actions += self._heard()
             self._do(actions, news)
             self._settle_down()
-        if self._abandoned and not self._ledger.closing:
+        if self._abandoned and not self._closing:
             self.shutdown(wait=False)
 
     def _whole(self) -> "ctrl_c.later | nullcontext[None]":
@@ -253,7 +299,7 @@ class Engine:
     @property
     def closed(self) -> bool:
         """Whether it takes no more jobs."""
-        return self._ledger.closing
+        return self._closing
 
     def workers(self) -> tuple[WorkerInfo, ...]:
         """Tell which workers there are."""
@@ -271,6 +317,7 @@ class Engine:
         """
         if self._pid != os.getpid():
             return  # the workers are those of the process that this one was forked from
+        self._closing = True  # before the ledger learns of it: see `submit_soon`
         self.tell(events.Shutdown(cancel_futures, kill))
         if not wait or getattr(self._doing, "row", None) is not None:
             return  # who comes from within a report would wait for himself

@@ -43,12 +43,16 @@ class Wanted(NamedTuple):
 
 
 class Part(NamedTuple):
-    """The next ``calls`` calls of a ticket are home, those at ``failed`` raised; more will come."""
+    """The next ``calls`` calls of a ticket are home, those at ``failed`` raised; more will come.
+
+    The last ``returned`` calls will not: they have not been started, and are not going to be.
+    """
 
     ticket: int
     calls: int
     seconds: float
     failed: tuple[int, ...] = ()
+    returned: int = 0
 
 
 class Done(NamedTuple):

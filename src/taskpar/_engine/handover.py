@@ -2,12 +2,14 @@
 
 A call's result must not wait for the calls behind it in its batch: if the worker dies in one of
 them, what is not handed over is run again. So a slice of time ends after 10 ms. Where it cannot
-end, as a call takes longer, a second thread hands over what has been finished before that call.
+end, as a call takes longer, a second thread hands over what has been finished before that call, and
+gives back what would have to wait behind it: another worker may be idle, and the call may even wait
+for one of those.
 """
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from queue import Empty, SimpleQueue
 from time import perf_counter
 from typing import Any
@@ -59,39 +61,45 @@ class Outcomes:
         with self._handing:
             return self._reply()
 
-    def _reply(self) -> bytes:
+    def _reply(self, returned: int = 0) -> bytes:
         now = perf_counter()
         seconds, self._began = now - self._began, now
         outcomes = self._done[:]
         del self._done[: len(outcomes)]  # the other thread may have put more behind
-        return sealed_reply(os.getpid(), seconds, outcomes, self._take())
+        return sealed_reply(os.getpid(), seconds, outcomes, self._take(), returned)
 
-    def hand_over(self) -> None:
-        """Hand over what there is."""
+    def hand_over(self, rest: Iterator[Any] | None = None) -> None:
+        """Hand over what there is, and give back what is not begun.
+
+        Args:
+            rest: Where the worker gets its next item: it finds nothing there from now on. None: it
+                goes on.
+        """
         with self._handing:  # so that what comes first goes first
-            if self._part is not None and self._done:
-                self._part(self._reply())
+            returned = 0 if rest is None else sum(1 for _ in rest)
+            if self._part is not None and (self._done or returned):
+                self._part(self._reply(returned))
 
 
 class _Second:
     """The second thread: it is told when a slice begins and ends."""
 
     def __init__(self) -> None:
-        self._begun: SimpleQueue[Outcomes] = SimpleQueue()
+        self._begun: SimpleQueue[tuple[Outcomes, Iterator[Any] | None]] = SimpleQueue()
         self._ended: SimpleQueue[None] = SimpleQueue()
         threading.Thread(target=self._watch, name="taskpar-handover", daemon=True).start()
 
-    def begin(self, outcomes: Outcomes) -> None:
-        self._begun.put(outcomes)
+    def begin(self, outcomes: Outcomes, rest: Iterator[Any] | None) -> None:
+        self._begun.put((outcomes, rest))
 
     def end(self) -> None:
         self._ended.put(None)
 
     def _watch(self) -> None:
         while True:
-            self._wait(self._begun.get())
+            self._wait(*self._begun.get())
 
-    def _wait(self, outcomes: Outcomes) -> None:
+    def _wait(self, outcomes: Outcomes, rest: Iterator[Any] | None) -> None:
         """Wait for the end of a slice; if it takes too long, hand over what is done of it.
 
         Once is enough: the call that takes so long is the last of its slice.
@@ -99,7 +107,7 @@ class _Second:
         try:
             self._ended.get(timeout=SLICE_SECONDS)
         except Empty:
-            outcomes.hand_over()
+            outcomes.hand_over(rest)
             self._ended.get()
 
 
@@ -121,16 +129,19 @@ class watched:  # noqa: N801  # a context manager, called like a function
 
     Args:
         outcomes: What it looks after.
+        rest: The items of the slice, which are given back if a call takes too long; None: they are
+            not.
     """
 
-    def __init__(self, outcomes: Outcomes) -> None:
+    def __init__(self, outcomes: Outcomes, rest: Iterator[Any] | None = None) -> None:
         self._outcomes = outcomes
+        self._rest = rest
 
     def __enter__(self) -> None:
         global _second
         if _second is None:
             _second = _Second()
-        _second.begin(self._outcomes)
+        _second.begin(self._outcomes, self._rest)
 
     def __exit__(self, *_: object) -> None:
         if _second is not None:  # else a forked child of the task comes here

@@ -13,8 +13,8 @@ class Job(Protocol):
     """A row of numbered calls."""
 
     @abstractmethod
-    def calls(self, start: int, stop: int) -> wire.Calls | None:
-        """Return a batch of the job; None when nobody wants it any more."""
+    def calls(self, start: int, stop: int) -> wire.Calls | int:
+        """Return calls for one message, the first ones of these; or how many nobody wants."""
 
     @abstractmethod
     def reference(self, calls: wire.Calls) -> "Reference | wire.Refused":

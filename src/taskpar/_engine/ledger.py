@@ -76,6 +76,11 @@ class Ledger:
         return not (self._out or self.waits)
 
     @property
+    def full(self) -> bool:
+        """Whether nothing can be done with another call but let it wait."""
+        return not (self.free or self.broken or self.closing)
+
+    @property
     def waits(self) -> bool:
         """Whether any call waits, for a worker or for its time."""
         return any(not job.idle for job in self._jobs.values())
@@ -134,6 +139,8 @@ class Ledger:
         batch = self._out.get(event.ticket)
         if batch is not None:
             yield from self._home(batch, event)
+            stop, batch.stop = batch.stop, max(batch.start, batch.stop - event.returned)
+            yield from self._put_back(batch.job, batch.stop, stop)
 
     def _done(self, event: events.Done) -> Iterator[Action]:
         batch = self._back(event.ticket)

@@ -84,12 +84,12 @@ class Mapping:
             self._read()
 
     # ------------------------------------------------------------------- for the engine
-    def calls(self, start: int, stop: int) -> wire.Calls | None:
-        """Return a batch; None when the results were closed in this very moment."""
+    def calls(self, start: int, stop: int) -> wire.Calls | int:
+        """Return a batch; nobody wants it when the results were closed in this very moment."""
         try:
             items = self._source.items(start, stop)
         except LookupError:
-            return None
+            return stop - start
         return wire.Calls(self._function, self._shape, items, start, self._manner)
 
     def reference(self, calls: wire.Calls) -> "Reference | wire.Refused":

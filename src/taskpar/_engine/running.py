@@ -5,7 +5,9 @@ here, in it, or on its way back, is the outcome of that call.
 """
 
 import pickle
-from collections.abc import Callable, Iterable, Sequence
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from math import inf
 from os import getpid
@@ -58,7 +60,7 @@ _UNNOTED = _Unnoted()
 
 
 def run(
-    payload: bytes,
+    payload: bytes | memoryview,
     row: Row = _UNNOTED,
     part: Part | None = None,
     most: int = 0,
@@ -120,8 +122,10 @@ class _Batch:
             self._row.begin(own_peak_quickly())
             # With one call, or with each handed over at once, there is nothing to look after.
             alone = part is None or self._manner.timed or len(items) < 2
-            with nullcontext() if alone else watched(self._outcomes):
-                ran = self._slice(items, done, whole=part is None)
+            rest = for_two_threads(items)
+            back = None if self._manner.whole else rest
+            with nullcontext() if alone else watched(self._outcomes, back):
+                ran = self._slice(rest, done, whole=part is None)
             self._row.leave()  # nobody is to blame for a death while outcomes are handed over
             done += ran
             items = items[ran:]
@@ -130,7 +134,7 @@ class _Batch:
                 return self._outcomes.reply()
             self._outcomes.hand_over()
 
-    def _slice(self, items: Iterable[Any], first: int, *, whole: bool) -> int:
+    def _slice(self, items: Iterator[Any], first: int, *, whole: bool) -> int:
         """Run calls until the time is up, or the next is forbidden; tell how many."""
         timed, start, add, call = self._manner.timed, self._start, self._outcomes.add, self._call
         begins: Callable[[int], object] = self._row.enter if timed else self._row.note
@@ -148,6 +152,30 @@ class _Batch:
             if perf_counter() > until:
                 break
         return position - first + 1
+
+
+class _OneByOne:
+    """Items of which each goes to one thread, whoever asks at the same time."""
+
+    def __init__(self, items: Sequence[Any]) -> None:
+        self._items = deque(items)
+
+    def __iter__(self) -> "_OneByOne":
+        return self
+
+    def __next__(self) -> Any:
+        try:
+            return self._items.popleft()
+        except IndexError:
+            raise StopIteration from None
+
+
+FREE_THREADED = "t" in getattr(sys, "abiflags", "")
+
+
+def for_two_threads(items: Sequence[Any]) -> Iterator[Any]:
+    """Return an iterator that two threads may use: those of sequences may be, under the GIL."""
+    return _OneByOne(items) if FREE_THREADED else iter(items)
 
 
 def _outcome(call: Call, item: Any) -> Any:

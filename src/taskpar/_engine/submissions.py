@@ -3,9 +3,10 @@
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import CancelledError, Future
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from taskpar._engine import wire
+from taskpar._engine.backend import Backend
 from taskpar._engine.engine import Engine
 from taskpar._engine.exceptions import is_ctrl_c
 from taskpar._engine.treatment import Attempts, context_for, finish, manner_of, rules_of, shown
@@ -41,13 +42,33 @@ class StoppableFuture(Future[Any]):
         return cancelled
 
 
-class _Call(NamedTuple):
-    future: "Future[Any]"
-    function: Callable[..., Any]
-    args: tuple[Any, ...]
-    kwargs: Mapping[str, Any]
-    name: str
-    context: object
+class _Call:
+    """One call: what to do, who waits for it, and what workers need until it is home."""
+
+    __slots__ = ("args", "context", "function", "future", "kwargs", "name", "reference")
+
+    def __init__(
+        self,
+        future: "Future[Any]",
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        name: str,
+        context: object,
+    ) -> None:
+        self.future = future
+        self.function = function
+        self.args = args
+        self.kwargs = kwargs
+        self.name = name
+        self.context = context
+        self.reference: object = None
+        """A big function is in memory that lives as long as this."""
+
+    def goes_with(self, other: "_Call") -> bool:
+        """Whether it may travel in the message of another."""
+        same = self.function is other.function and self.context is other.context is None
+        return same and not self.future.cancelled()
 
 
 class Submissions:
@@ -63,13 +84,17 @@ class Submissions:
         self._engine = engine
         self._options = options
         self._numbers = numbers
-        self._rules = rules_of(options.updated(chunksize=1), fail_fast=False)
+        self._rules = rules_of(self._apart(options, engine.backend), fail_fast=False)
         self._attempts = Attempts(options)
         self._lock = threading.Lock()
         self._number: int | None = None
         self._calls: dict[int, _Call] = {}
-        self._references: dict[int, Reference | wire.Refused] = {}
-        """What a batch on its way refers to: a big function is in memory that lives as long."""
+
+    @staticmethod
+    def _apart(options: Options, backend: Backend) -> Options:
+        """Send every call alone where one that waits behind another could not be given back."""
+        alone = backend.direct or options.time_limit is not None or options.cancel_running
+        return options.updated(chunksize=1) if alone else options
 
     def submit(
         self,
@@ -87,7 +112,10 @@ class Submissions:
             future = self._future(number, index)
             self._calls[index] = _Call(future, function, args, kwargs, name, context)
         try:
-            self._engine.submit(number, index, index + 1, self._rules)
+            if self._engine.backend.inline:
+                self._engine.submit(number, index, index + 1, self._rules)
+            else:
+                self._engine.submit_soon(number, index, self._rules)
         except BaseException:
             self._calls.pop(index, None)
             raise
@@ -100,19 +128,39 @@ class Submissions:
             return Future()
         return StoppableFuture(lambda: self._engine.cancel(number, index))
 
-    def calls(self, start: int, stop: int) -> wire.Calls | None:
-        """Return the call, unless its future was cancelled."""
-        call = self._calls[start]
-        if not _begins(call.future):
-            del self._calls[start]
+    def calls(self, start: int, stop: int) -> wire.Calls | int:
+        """Return the first of these calls, with those behind it that have the same function.
+
+        Where the future of the first one was cancelled, nobody wants it.
+        """
+        first = self._begun(start)
+        if first is None:
+            return 1
+        some = [first]
+        for index in range(start + 1, stop):
+            call = self._calls.get(index)
+            if call is None or not call.goes_with(first) or self._begun(index) is None:
+                break
+            some.append(call)
+        manner = manner_of(self._options, self._engine.backend, first.context)
+        if any(call.kwargs for call in some):
+            items: list[Any] = [(call.args, call.kwargs) for call in some]
+            return wire.Calls(first.function, "call", items, start, manner)
+        return wire.Calls(first.function, "star", [call.args for call in some], start, manner)
+
+    def _begun(self, index: int) -> _Call | None:
+        """Let a call begin; None: its future was cancelled."""
+        call = self._calls.get(index)
+        if call is not None and not _begins(call.future):
+            self._calls.pop(index, None)
             return None
-        item = (call.args, call.kwargs)
-        manner = manner_of(self._options, self._engine.backend, call.context)
-        return wire.Calls(call.function, "call", [item], start, manner)
+        return call
 
     def reference(self, calls: wire.Calls) -> "Reference | wire.Refused":
-        """Pickle the call's function, and keep what workers need of it until the call is home."""
-        reference = self._references[calls.start] = reference_to(calls.function)
+        """Pickle the calls' function, and keep what workers need of it until they are home."""
+        reference = reference_to(calls.function)
+        for index in range(calls.start, calls.start + len(calls.items)):
+            self._calls[index].reference = reference
         return reference
 
     def label(self, calls: wire.Calls) -> str:
@@ -120,17 +168,25 @@ class Submissions:
         return self._calls[calls.start].name
 
     def settle(self, start: int, stop: int, reply: wire.Reply, offset: int) -> None:
-        """Put the outcome into the future."""
-        call = self._calls.pop(start, None)
-        self._references.pop(start, None)
-        if call is None:
-            return  # it was cancelled before it was sent
+        """Put outcomes into futures; there are none of calls that nobody wanted."""
         if self._options.relay:
             self._attempts.replay(start, stop)
             reply.replay()
-        (outcome,) = reply.outcomes(start, offset, 1)
-        attempt, told = self._attempts.made(start)
-        record = Record(start, call.name, attempt, reply.pid or None)
+        interrupt: BaseException | None = None
+        for index, outcome in enumerate(reply.outcomes(start, offset, stop - start), start):
+            call = self._calls.pop(index, None)
+            try:
+                if call is not None:
+                    self._settle(index, call, outcome, reply.pid or None)
+            except BaseException as error:  # noqa: BLE001  # out of a callback: the others come first
+                interrupt = error
+        if interrupt is not None:
+            raise interrupt
+
+    def _settle(self, index: int, call: _Call, outcome: Any, pid: int | None) -> None:
+        """Put the outcome into the future."""
+        attempt, told = self._attempts.made(index)
+        record = Record(index, call.name, attempt, pid)
         attach(call.future, record)
         if not _may_end(call.future):
             return  # it was cancelled while it ran
@@ -161,7 +217,6 @@ class Submissions:
         """Cancel the futures, or tell them that no worker is left."""
         for index in range(start, stop):
             call = self._calls.pop(index, None)
-            self._references.pop(index, None)
             self._attempts.forget(index, index + 1)
             if call is None:
                 continue

@@ -54,7 +54,7 @@ PLAINLY = Manner()
 
 PLAIN = frozenset((int, float, complex, bool, str, bytes, type(None)))
 _SEQUENCES = frozenset((range, str, bytes))
-_HEADER = struct.Struct("!qqdq")
+_HEADER = struct.Struct("!qqdqq")
 
 
 class Calls:
@@ -94,17 +94,25 @@ class Reply:
         seconds: How long the calls took.
         failed: Which of them are errors.
         body: The outcomes: a list of them, or their bytes.
+        returned: How many calls at the end of the batch are given back, as others may run them.
     """
 
-    __slots__ = ("_body", "count", "failed", "pid", "seconds")
+    __slots__ = ("_body", "count", "failed", "pid", "returned", "seconds")
 
     def __init__(
-        self, pid: int, count: int, seconds: float, failed: tuple[int, ...], body: object
+        self,
+        pid: int,
+        count: int,
+        seconds: float,
+        failed: tuple[int, ...],
+        body: object,
+        returned: int = 0,
     ) -> None:
         self.pid = pid
         self.count = count
         self.seconds = seconds
         self.failed = failed
+        self.returned = returned
         self._body = body
 
     def outcomes(self, start: int, offset: int = 0, count: int | None = None) -> list[Any]:
@@ -227,7 +235,9 @@ Sealed = tuple[bytes] | tuple[bytes, bool]
 """A value that is pickled, as anyone could write to it; or an error, if there is more to it."""
 
 
-def sealed_reply(pid: int, seconds: float, outcomes: list[Any], captured: list[Any]) -> bytes:
+def sealed_reply(
+    pid: int, seconds: float, outcomes: list[Any], captured: list[Any], returned: int = 0
+) -> bytes:
     """Turn outcomes into bytes: the head, where the errors are, and the body.
 
     Args:
@@ -235,10 +245,11 @@ def sealed_reply(pid: int, seconds: float, outcomes: list[Any], captured: list[A
         seconds: How long the calls took.
         outcomes: Plain values, and what is `Sealed`.
         captured: What they logged, warned of and printed.
+        returned: How many calls at the end of the batch will not be started.
     """
     plain = tuple not in set(map(type, outcomes))
     failed = () if plain else [i for i, o in enumerate(outcomes) if type(o) is tuple and len(o) > 1]
-    head = _HEADER.pack(pid, len(outcomes), seconds, len(failed))
+    head = _HEADER.pack(pid, len(outcomes), seconds, len(failed), returned)
     where = struct.pack(f"!{len(failed)}q", *failed)
     return head + where + pickle.dumps((plain, outcomes, captured), pickling.PROTOCOL)
 
@@ -246,10 +257,10 @@ def sealed_reply(pid: int, seconds: float, outcomes: list[Any], captured: list[A
 def read_reply(data: bytes | memoryview) -> Reply:
     """Read the head of a reply; the body stays bytes."""
     view = memoryview(data)
-    pid, count, seconds, failures = _HEADER.unpack(view[: _HEADER.size])
+    pid, count, seconds, failures, returned = _HEADER.unpack(view[: _HEADER.size])
     end = _HEADER.size + 8 * failures
     failed = struct.unpack(f"!{failures}q", view[_HEADER.size : end])
-    return Reply(pid, count, seconds, failed, view[end:])
+    return Reply(pid, count, seconds, failed, view[end:], returned)
 
 
 def _opened(outcome: Any, index: int) -> Any:

@@ -18,10 +18,62 @@ from multiprocessing.connection import Connection, wait
 
 _LENGTH = struct.Struct("!Q")
 _PIPE_BYTES = 1 << 20
+_CHUNK = 1 << 16
+"""Bytes to read at once, where it is not known what comes: as many as a pipe holds."""
 
 
 def _framed() -> bool:
     return os.name == "posix" and not os.environ.get("TASKPAR_NO_NONBLOCK")
+
+
+class _Frames:
+    """What arrives at a descriptor, cut into messages.
+
+    Small ones are read together, as many as are there, with one call of the system. A big one is
+    read to where it will stay.
+    """
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._body: memoryview | None = None
+        self._got = 0
+
+    def read(self, descriptor: int, messages: list[bytes | memoryview]) -> bool:
+        """Read once, and add what has arrived whole; tell whether there may be more now.
+
+        Raises:
+            BlockingIOError: There is nothing, and the descriptor does not block.
+            EOFError: There will be no more.
+        """
+        if self._body is not None:
+            got = os.readv(descriptor, [self._body[self._got : self._got + _PIPE_BYTES]])
+            if not got:
+                raise EOFError("the other side was cut off within a message")
+            self._got += got
+            if self._got == len(self._body):
+                messages.append(self._body)
+                self._body = None
+            return True
+        chunk = os.read(descriptor, _CHUNK)
+        if not chunk:
+            raise EOFError("the other side has gone")
+        self._cut(self._rest + chunk, messages)
+        return len(chunk) == _CHUNK or self._body is not None
+
+    def _cut(self, data: bytes, messages: list[bytes | memoryview]) -> None:
+        view, start = memoryview(data), 0
+        while len(data) - start >= _LENGTH.size:
+            (length,) = _LENGTH.unpack_from(data, start)
+            first = start + _LENGTH.size
+            if first + length > len(data):
+                if length > _CHUNK:
+                    self._body, self._got = memoryview(bytearray(length)), len(data) - first
+                    self._body[: self._got] = view[first:]
+                    start = len(data)
+                break
+            start = first + length
+            messages.append(view[first:start])
+        self._rest = data[start:]
 
 
 class WorkerEnd:
@@ -37,39 +89,37 @@ class WorkerEnd:
         self._reader = reader
         self._writer = writer
         self._framed = framed
+        self._frames = _Frames()
+        self._arrived: list[bytes | memoryview] = []
 
-    def read(self) -> bytes:
+    def read(self) -> bytes | memoryview:
         """Return the next message; EOFError when the parent has gone."""
         if not self._framed:
             return self._reader.recv_bytes()
-        (length,) = _LENGTH.unpack(self._exactly(_LENGTH.size))
-        return bytes(self._exactly(length))
-
-    def _exactly(self, count: int) -> bytearray:
-        data = bytearray(count)
-        view = memoryview(data)
-        while view:
-            got = os.readv(self._reader.fileno(), [view[:_PIPE_BYTES]])
-            if not got:
-                raise EOFError("the parent has gone")
-            view = view[got:]
-        return data
+        while not self._arrived:
+            self._frames.read(self._reader.fileno(), self._arrived)
+        return self._arrived.pop(0)
 
     def write(self, message: bytes) -> None:
         """Send a message."""
         if not self._framed:
             self._writer.send_bytes(message)
             return
-        view = memoryview(_LENGTH.pack(len(message)) + message if len(message) < 4096 else message)
-        if len(message) >= 4096:
-            os.write(self._writer.fileno(), _LENGTH.pack(len(message)))
-        while view:
-            view = view[os.write(self._writer.fileno(), view[:_PIPE_BYTES]) :]
+        for part in _framing(message):
+            view = memoryview(part)
+            while view:
+                view = view[os.write(self._writer.fileno(), view[:_PIPE_BYTES]) :]
 
     def close(self) -> None:
         """Let both pipes go."""
         self._reader.close()
         self._writer.close()
+
+
+def _framing(message: bytes) -> tuple[bytes, ...]:
+    """Put the length before a message; only a big one is not worth a copy."""
+    head = _LENGTH.pack(len(message))
+    return (head + message,) if len(message) < _CHUNK else (head, message)
 
 
 class ParentEnd:
@@ -81,9 +131,7 @@ class ParentEnd:
         worker_reader, self._writer = context.Pipe(duplex=False)
         self._framed = _framed()
         self.worker_end = WorkerEnd(worker_reader, worker_writer, self._framed)
-        self._header = bytearray()
-        self._body: memoryview | None = None
-        self._got = 0
+        self._frames = _Frames()
         if self._framed:
             os.set_blocking(self.reader.fileno(), False)
             os.set_blocking(self._writer.fileno(), False)
@@ -97,7 +145,7 @@ class ParentEnd:
         if not self._framed:
             self._writer.send_bytes(message)
             return
-        for part in (_LENGTH.pack(len(message)), message):
+        for part in _framing(message):
             view = memoryview(part)
             while view:
                 with suppress(BlockingIOError):
@@ -115,32 +163,14 @@ class ParentEnd:
             return [self.reader.recv_bytes()] if self.reader.poll() else []
         messages: list[bytes | memoryview] = []
         try:
-            while True:
-                messages.append(self._message())
+            while self._frames.read(self.reader.fileno(), messages):
+                pass
         except BlockingIOError:
             return messages
         except EOFError:
-            if messages:
-                return messages
-            raise
-
-    def _message(self) -> memoryview:
-        """Go on reading a frame; what has been read of it is kept when there is no more now."""
-        while self._body is None:
-            chunk = os.read(self.reader.fileno(), _LENGTH.size - len(self._header))
-            if not chunk:
-                raise EOFError("the worker has closed its end")
-            self._header += chunk
-            if len(self._header) == _LENGTH.size:
-                (length,) = _LENGTH.unpack(self._header)
-                self._body, self._got = memoryview(bytearray(length)), 0
-        while self._got < len(self._body):
-            got = os.readv(self.reader.fileno(), [self._body[self._got :]])
-            if not got:
-                raise EOFError("the worker was cut off within a message")
-            self._got += got
-        message, self._body, self._header = self._body, None, bytearray()
-        return message
+            if not messages:
+                raise
+        return messages
 
     def close(self) -> None:
         """Let both pipes go."""

@@ -5,6 +5,12 @@ import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
+
+# What these two wrap, as C has it: to make names of numbers takes longer than all the rest.
+_getsignal: Callable[[int], Any] = getattr(signal.getsignal, "__wrapped__", signal.getsignal)
+_setsignal: Callable[[int, Any], Any] = getattr(signal.signal, "__wrapped__", signal.signal)
+_CTRL_C = int(signal.SIGINT)
 
 
 class _Note:
@@ -38,17 +44,17 @@ class later:  # noqa: N801  # a context manager, called like a function
         self._note: _Note | None = None
         if not in_main_thread():
             return  # nothing is raised here
-        handler = signal.getsignal(signal.SIGINT)
+        handler = _getsignal(_CTRL_C)
         if not callable(handler) or isinstance(handler, _Note):
             return  # ignored, or this is within another such block
         note = _Note(handler)
-        signal.signal(signal.SIGINT, note)
+        _setsignal(_CTRL_C, note)
         self._note = note
 
     def __exit__(self, *exc: object) -> None:
         note = self._note
         if note is not None:
-            signal.signal(signal.SIGINT, note.handler)
+            _setsignal(_CTRL_C, note.handler)
             if len(note.pressed) == 1:
                 note.handler(*note.pressed[0])
 
