@@ -4,10 +4,13 @@ The clock is moved by the calls themselves.
 """
 
 import threading
+from itertools import islice
 from multiprocessing import Pipe, get_context
 
 import pytest
 from crossing import REFUSED, SLICES, TIMED, WHOLE, crossed, packed, same
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rig.executors import START_METHODS
 from taskpar._engine import handover, running, wire
@@ -246,14 +249,25 @@ def run_with_a_long_call():
         parts.append(reply)
         gates[1].set()
 
-    last = running.run(packed(wait_for, [0, 1, 0]), part=part)
-    first, *others = [wire.read_reply(reply).outcomes(0) for reply in [*parts, last]]
-    return first, [each for other in others for each in other]
+    last = running.run(packed(wait_for, [0, 1, 0, 0], manner=SLICES), part=part)
+    replies = [wire.read_reply(reply) for reply in [*parts, last]]
+    return [(reply.outcomes(0), reply.returned) for reply in replies]
 
 
 def test_what_is_done_is_handed_over_while_a_long_call_runs():
-    """A death in that call does not make those before it run again."""
-    assert run_with_a_long_call() == ([True], [True, True])
+    """A death in it makes none of those before it run again, and none behind it has to wait."""
+    assert run_with_a_long_call() == [([True], 2), ([True], 0)]
+
+
+@given(
+    items=st.lists(st.integers()) | st.text() | st.binary() | st.builds(range, st.integers(0, 9))
+)
+def test_items_go_to_one_thread_with_the_gil_and_without(items):
+    """Both kinds of iterators give each item once, and end for everybody."""
+    for rest in (running.for_two_threads(items), running.OneByOne(items)):
+        taken = [*islice(rest, 2), *list(rest)]
+        assert taken == list(items)
+        assert list(rest) == []
 
 
 @pytest.mark.skipif("fork" not in START_METHODS, reason="needs fork")
@@ -266,7 +280,7 @@ def test_a_forked_worker_has_a_second_thread_of_its_own():
 
     process = get_context("fork").Process(target=child)
     process.start()
-    assert reader.recv() == ([True], [True, True])
+    assert reader.recv() == [([True], 2), ([True], 0)]
     process.join()
     process.close()
     reader.close()

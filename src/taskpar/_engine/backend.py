@@ -18,8 +18,10 @@ of it. In the order in which things happen:
 5. ``running(ticket)`` and ``kill(ticket, position)`` are called, from any thread, where the backend
    ``can_kill``. ``kill`` stops the worker if it is still at this position, and does not wait:
    ``died`` or, if the batch was done in that very moment, ``done`` is the answer.
-6. ``broken`` tells that no worker can be made any more, and why.
-7. ``stop()`` is called once, when nothing is out: let the workers go, without waiting for them.
+6. ``hear(enough, deadline)``, where a backend has it, is called by who waits for a result: it may
+   take in there, in his thread, what workers report, until it is enough. It may return at once.
+7. ``broken`` tells that no worker can be made any more, and why.
+8. ``stop()`` is called once, when nothing is out: let the workers go, without waiting for them.
    ``join()`` waits until they are gone and nothing of theirs is left.
 
 What a backend declares: how many ``slots`` it has, whether it is ``inline``, whether its workers
@@ -28,7 +30,10 @@ share the caller's memory (``direct``: payloads are passed as they are) or get b
 """
 
 from abc import abstractmethod
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Parcel(NamedTuple):
@@ -142,3 +147,11 @@ class KillingBackend(Backend, Protocol):
     @abstractmethod
     def kill(self, ticket: int, position: int | None) -> None:
         """Stop a ticket's worker if it is still at ``position`` (None: whatever it does)."""
+
+
+class HearingBackend(Backend, Protocol):
+    """A backend whose reports can be heard by whoever waits for one: it has one method more."""
+
+    @abstractmethod
+    def hear(self, enough: "Callable[[], bool]", deadline: float | None) -> None:
+        """Take in reports in the calling thread, or return at once; see above."""

@@ -18,14 +18,16 @@ to its worker from the thread that submitted it.
 import os
 import threading
 from collections import deque
+from collections.abc import Callable
 from contextlib import nullcontext
 from itertools import count
 from time import monotonic
+from typing import cast
 
 from taskpar._engine import events, wire
 from taskpar._engine.acting import NO_NEWS, Actor, News
 from taskpar._engine.alarm import Alarm
-from taskpar._engine.backend import Backend, Death, WorkerInfo
+from taskpar._engine.backend import Backend, Death, HearingBackend, WorkerInfo
 from taskpar._engine.job import Job
 from taskpar._engine.leaving import close_at_exit
 from taskpar._engine.ledger import Ledger
@@ -60,6 +62,7 @@ class Engine:
         self._doing = threading.local()
         self._alarm = Alarm(lambda: self.tell(events.Tick()), lambda: self._ledger.due)
         self._actor = Actor(self)
+        self._can_hear = hasattr(backend, "hear")
 
     # ------------------------------------------------------------------------ for jobs
     def add(self, job: Job) -> int:
@@ -183,6 +186,17 @@ class Engine:
     def passed(self, number: int, call: int | None) -> None:
         """Learn that the reader has seen a call's error (None: that nobody will see any)."""
         self.tell(events.Passed(number, call))
+
+    def hear(self, enough: Callable[[], bool], deadline: float | None = None) -> None:
+        """Hear the workers here, where the backend lets who waits for a result do that.
+
+        Args:
+            enough: Tells whether what is waited for has come; it may return before that.
+            deadline: By `time.monotonic`; None: there is none.
+        """
+        # Who waits within a report would wait for himself.
+        if self._can_hear and getattr(self._doing, "row", None) is None:
+            cast("HearingBackend", self.backend).hear(enough, deadline)
 
     def cancel(self, number: int, call: int) -> None:
         """Stop a call that nobody wants any more, if it runs."""

@@ -37,8 +37,7 @@ MAX_BARREN_DEATHS = 8
 """Workers may die this often in a row before they start a call, beside one in each slot, as all
 that are idle may be killed at once; then the executor is broken."""
 
-_LOOK = -1
-"""Stands for a job in the name of an alarm that is about a ticket."""
+_LOOK = -1  # stands for a job in the name of an alarm that is about a ticket
 
 
 class Ledger:
@@ -87,10 +86,7 @@ class Ledger:
 
     @property
     def due(self) -> float:
-        """When a `Tick` is wanted, as no other event tells what is to be done then; inf: never.
-
-        That is never too late, and too early where what was to be done is of no use any more.
-        """
+        """When a `Tick` is wanted: never too late, maybe for nothing; inf: never."""
         return self._alarms.due
 
     def waiting(self, job: int) -> int:

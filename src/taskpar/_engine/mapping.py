@@ -280,14 +280,19 @@ class Mapping:
             self._engine.want(self._number, self._delivered)
             if self._delivered in self._home:
                 return
+        self._engine.hear(self._has_come, None if deadline == inf else deadline)
         with self._mutex:
-            come = self._delivered in self._home if self._ordered else bool(self._home)
-            if come or self._closed:
+            if self._has_come():
                 return
             seconds = None if deadline == inf else deadline - monotonic()
             if seconds is not None and seconds <= 0:
                 raise TimeoutError(f"call {self._delivered} was not done in time")
             self._arrived.wait(seconds)
+
+    def _has_come(self) -> bool:
+        """Tell whether there is something for the reader."""
+        come = self._delivered in self._home if self._ordered else bool(self._home)
+        return come or self._closed
 
     def close(self, *, source: bool) -> None:
         """Let the job go: run no more of it, and close the input, if that is wanted."""

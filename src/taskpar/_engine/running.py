@@ -154,13 +154,13 @@ class _Batch:
         return position - first + 1
 
 
-class _OneByOne:
+class OneByOne:
     """Items of which each goes to one thread, whoever asks at the same time."""
 
     def __init__(self, items: Sequence[Any]) -> None:
         self._items = deque(items)
 
-    def __iter__(self) -> "_OneByOne":
+    def __iter__(self) -> "OneByOne":
         return self
 
     def __next__(self) -> Any:
@@ -175,7 +175,7 @@ FREE_THREADED = "t" in getattr(sys, "abiflags", "")
 
 def for_two_threads(items: Sequence[Any]) -> Iterator[Any]:
     """Return an iterator that two threads may use: those of sequences may be, under the GIL."""
-    return _OneByOne(items) if FREE_THREADED else iter(items)
+    return OneByOne(items) if FREE_THREADED else iter(items)
 
 
 def _outcome(call: Call, item: Any) -> Any:

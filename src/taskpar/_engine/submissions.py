@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import CancelledError, Future
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from taskpar._engine import wire
@@ -17,7 +18,35 @@ if TYPE_CHECKING:
     from taskpar._engine.constant import Reference
 
 
-class StoppableFuture(Future[Any]):
+class HeardFuture(Future[Any]):
+    """A future whose result is heard by whoever waits for it, where that is possible.
+
+    Args:
+        engine: Where its call runs.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__()
+        self._engine = engine
+
+    def result(self, timeout: float | None = None) -> Any:
+        """Return the result, or raise what the call raised, or `TimeoutError`."""
+        return super().result(self._heard(timeout))
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """Return what the call raised, or None; raise `TimeoutError` if it is not home in time."""
+        return super().exception(self._heard(timeout))
+
+    def _heard(self, timeout: float | None) -> float | None:
+        """Hear the result; return how many seconds are left to wait for it."""
+        if self.done():
+            return timeout
+        deadline = None if timeout is None else monotonic() + timeout
+        self._engine.hear(self.done, deadline)
+        return None if deadline is None else max(0.0, deadline - monotonic())
+
+
+class StoppableFuture(HeardFuture):
     """A future whose call can be cancelled while it runs.
 
     For `concurrent.futures` it is pending until its call is home, as that is what can be cancelled.
@@ -26,8 +55,8 @@ class StoppableFuture(Future[Any]):
     begun = False
     """Whether the call was given to a worker."""
 
-    def __init__(self, stop: Callable[[], object]) -> None:
-        super().__init__()
+    def __init__(self, engine: Engine, stop: Callable[[], object]) -> None:
+        super().__init__(engine)
         self._stop = stop
 
     def running(self) -> bool:
@@ -125,8 +154,8 @@ class Submissions:
 
     def _future(self, number: int, index: int) -> "Future[Any]":
         if not self._rules.kill:
-            return Future()
-        return StoppableFuture(lambda: self._engine.cancel(number, index))
+            return HeardFuture(self._engine)
+        return StoppableFuture(self._engine, lambda: self._engine.cancel(number, index))
 
     def calls(self, start: int, stop: int) -> wire.Calls | int:
         """Return the first of these calls, with those behind it that have the same function.

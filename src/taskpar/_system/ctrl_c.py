@@ -4,12 +4,18 @@ import signal
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from importlib import import_module
 from types import FrameType
 from typing import Any
 
-# What these two wrap, as C has it: to make names of numbers takes longer than all the rest.
-_getsignal: Callable[[int], Any] = getattr(signal.getsignal, "__wrapped__", signal.getsignal)
-_setsignal: Callable[[int, Any], Any] = getattr(signal.signal, "__wrapped__", signal.signal)
+# As C has them. `signal` wraps both to make names of numbers, which takes ten times longer than all
+# the rest, several times for each call that is submitted.
+try:
+    _functions: Any = import_module("_signal")
+except ImportError:  # only what is public is sure to be there
+    _functions = signal
+getsignal: Callable[[int], Any] = _functions.getsignal
+_setsignal: Callable[[int, Any], Any] = _functions.signal
 _CTRL_C = int(signal.SIGINT)
 
 
@@ -44,7 +50,7 @@ class later:  # noqa: N801  # a context manager, called like a function
         self._note: _Note | None = None
         if not in_main_thread():
             return  # nothing is raised here
-        handler = _getsignal(_CTRL_C)
+        handler = getsignal(_CTRL_C)
         if not callable(handler) or isinstance(handler, _Note):
             return  # ignored, or this is within another such block
         note = _Note(handler)

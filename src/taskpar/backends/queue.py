@@ -5,19 +5,25 @@ once, so that a death is seen as soon as a result is. Batches are written by who
 """
 
 import threading
+from collections.abc import Callable
 from itertools import count
 from math import inf
 from multiprocessing import Pipe
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
 from time import monotonic
 from typing import Any, cast
 
 from taskpar._engine import exceptions
 from taskpar._engine.backend import Death, Parcel, Report, WorkerInfo
 from taskpar._system import ctrl_c, lifeline
+from taskpar._system.watch import Watch
 from taskpar.backends.board import Board
+from taskpar.backends.hearing import Hearing
 from taskpar.backends.link import Hiring, Link
 from taskpar.backends.worker import DONE, FAILED, STOP
+
+_HEARD, _ENDED = range(2)
+"""What there is to wait for of a worker: that something has come, and that its process has gone."""
 
 WATCH_SECONDS = 0.2
 """How often the memory of workers with a hard limit is looked at: no system tells of that."""
@@ -44,6 +50,8 @@ class QueueBackend:
         self._hard_memory = hard_memory
         self._lock = threading.RLock()  # the garbage collector may come here anywhere
         self._links: set[Link] = set()
+        self._doomed: set[Link] = set()
+        """Those that were asked to end, and may have to be killed."""
         self._idle: list[Link] = []
         # More places than slots: a worker that is to leave has its own until it has left.
         self._places = list(reversed(range(2 * self.slots)))
@@ -60,6 +68,9 @@ class QueueBackend:
         lifeline.read_end()  # it starts a process: another thread could miss Ctrl-C meanwhile
         self._board = Board(2 * self.slots)
         self._woken, self._waker = Pipe(duplex=False)
+        self._watch = Watch()
+        self._watch.add(self._woken, None)
+        self._hearing = Hearing(self._hear_once, self._is_over, self._is_quiet)
         self._listener = threading.Thread(target=self._listen, name="taskpar-listener", daemon=True)
         self._listener.start()
 
@@ -100,8 +111,10 @@ class QueueBackend:
                 link.ticket = ticket
                 with self._lock:
                     self._links.add(link)
+                    self._watch.add(link.channel.reader, (_HEARD, link))
+                    self._watch.add(link.process.sentinel, (_ENDED, link))
                     if self._coming.pop(ticket):
-                        link.stop(None)
+                        self._stop_link(link, None)
                 self._wake()
         except BaseException as error:  # no memory, no process left, or Ctrl-C
             with self._lock:
@@ -120,45 +133,68 @@ class QueueBackend:
     # -------------------------------------------------------------------------- listening
     def _listen(self) -> None:
         """Hear all workers until they are gone; the body of the listener."""
-        while not (self._stopping and not self._links):
+        self._hearing.run()
+        with self._lock:
+            self._watch.close()
+            self._woken.close()
+            self._waker.close()
+        self._board.close()
+
+    def hear(self, enough: Callable[[], bool], deadline: float | None) -> None:
+        """Let who waits for a result hear it himself, if nobody else hears."""
+        self._hearing.as_guest(enough, deadline)
+
+    def _is_over(self) -> bool:
+        return self._stopping and not self._links
+
+    def _is_quiet(self) -> bool:
+        return len(self._idle) == len(self._links) and not (self._coming or self._waiting)
+
+    def _hear_once(self, seconds: float | None) -> None:
+        """Wait for news, so long at the most, and take them in."""
+        ready = self._watch.wait(self._patience(seconds))
+        with ctrl_c.later():
             try:
-                self._hear_once()
+                self._take_in(ready)
             except BaseException as error:  # a mistake of ours, but nobody may wait for ever
                 self._report.broken(error)
                 for ticket in [link.ticket for link in self._links if link.ticket is not None]:
                     self._report.died(ticket, Death(f"its results cannot be heard: {error!r}"))
                 raise
-        with self._lock:
-            self._woken.close()
-            self._waker.close()
-        self._board.close()
 
-    def _hear_once(self) -> None:
-        """Wait for news and take them in; a frame of its own, so that nothing outlives it."""
-        with self._lock:
-            links = list(self._links)
-        heard: dict[Any, Link] = {link.channel.reader: link for link in links if not link.deaf}
-        ended: dict[Any, Link] = {link.process.sentinel: link for link in links}
-        ready = wait([self._woken, *heard, *ended], self._patience(links))
-        if self._woken in ready:
+    def _take_in(self, ready: list[Any]) -> None:
+        if None in ready:
             _drain(self._woken)
-        for sign in ready:
-            if sign in heard:
-                self._hear(heard[sign])
-        for sign in ready:
-            if sign in ended:
-                self._part_with(ended[sign])
-        self._watch(links)
+        signs = [sign for sign in ready if sign]
+        for what, link in signs:
+            if what == _HEARD:
+                self._hear(link)
+        for what, link in signs:
+            if what == _ENDED:
+                self._part_with(link)
+        if self._is_watchful():
+            self._look_after()
 
-    def _patience(self, links: list[Link]) -> float | None:
-        """Return the seconds after which to watch workers, whatever is heard; None: never."""
-        due = min((link.doomed_at for link in links), default=inf)
-        if self._hard_memory and links:
+    def _is_watchful(self) -> bool:
+        """Whether there are workers to look after, whatever is heard."""
+        return bool(self._hard_memory or self._doomed)
+
+    def _patience(self, seconds: float | None) -> float | None:
+        """Return after how many seconds to look after workers, or whoever asks has to know."""
+        if not self._is_watchful():
+            return seconds
+        with self._lock:
+            due = min((link.doomed_at for link in self._links), default=inf)
+        if self._hard_memory and self._links:
             due = min(due, monotonic() + WATCH_SECONDS)
+        due = min(due, inf if seconds is None else monotonic() + seconds)
         return None if due == inf else max(0.0, due - monotonic())
 
-    def _watch(self, links: list[Link]) -> None:
+    def _look_after(self) -> None:
         """Kill workers that do not leave when asked to, or that have grown much too big."""
+        with self._lock:
+            links = list(self._links)
+            self._doomed &= self._links
         for link in links:
             if self._hard_memory and link.look() > self._hard_memory:
                 link.kill(f", over its limit of {self._hard_memory:,} bytes of memory,")
@@ -168,6 +204,8 @@ class QueueBackend:
     def _hear(self, link: Link) -> None:
         for message in link.messages():
             self._take(link, message)
+        if link.deaf:
+            self._watch.drop(link.channel.reader)
 
     def _take(self, link: Link, message: bytes | memoryview) -> None:
         kind, body, ticket = bytes(message[:1]), memoryview(message)[1:], link.ticket
@@ -193,7 +231,11 @@ class QueueBackend:
 
     def _part_with(self, link: Link) -> None:
         """Take in the last words of a process that has ended, and what it left undone."""
-        self._hear(link)
+        if not link.deaf:
+            self._hear(link)
+        if not link.deaf:
+            self._watch.drop(link.channel.reader)
+        self._watch.drop(link.process.sentinel)
         ticket, death = link.ticket, link.end()
         with self._lock:
             self._links.discard(link)
@@ -209,6 +251,10 @@ class QueueBackend:
             self._send_to_new(*waiting)
 
     # --------------------------------------------------------------------------- stopping
+    def _stop_link(self, link: Link, position: int | None) -> None:
+        self._doomed.add(link)
+        link.stop(position)
+
     def _link_of(self, ticket: int) -> Link | None:
         with self._lock:
             return next((link for link in self._links if link.ticket == ticket), None)
@@ -223,7 +269,7 @@ class QueueBackend:
         with self._lock:  # so that the worker cannot have another ticket meanwhile
             link, waiting = self._link_of(ticket), self._waiting.pop(ticket, None)
             if link is not None:
-                link.stop(position)
+                self._stop_link(link, position)
                 self._wake()  # the listener waits no longer than until it must be killed
             elif ticket in self._coming and position is None:
                 self._coming[ticket] = True
@@ -238,6 +284,7 @@ class QueueBackend:
             for link in self._links:
                 link.send(STOP)
             self._wake()  # with the lock held: the listener may be gone right after
+        self._hearing.call()
 
     def join(self) -> None:
         """Wait for the listener, which waits for the workers."""
