@@ -194,11 +194,13 @@ class QueueBackend:
     def _part_with(self, link: Link) -> None:
         """Take in the last words of a process that has ended, and what it left undone."""
         self._hear(link)
-        ticket, death = link.ticket, link.end()
-        with self._lock:
+        with self._lock:  # from here on nobody gives it another ticket
             self._links.discard(link)
             if link in self._idle:
                 self._idle.remove(link)
+            ticket = link.ticket
+        death = link.end()
+        with self._lock:
             self._places.append(link.place)
             waiting = next(iter(self._waiting.items()), None)
             if waiting is not None:
