@@ -14,7 +14,7 @@ from laws.oracle import outcomes
 from rig.executors import Bench
 from rig.waiting import eventually
 from taskpar import TaskTimeoutError, Worker, WorkerDiedError
-from taskpar.backends.link import GRACE
+from taskpar.backends.link import GRACE, Link
 
 pytestmark = needs_signals
 
@@ -50,6 +50,24 @@ def test_a_killed_worker_is_replaced_and_gone(kind):
         os.kill(old, signal.SIGKILL)
         assert executor.submit(os.getpid).result(WITHIN) != old
         assert eventually(lambda: old not in [worker.pid for worker in executor.workers()])
+
+
+def test_a_worker_whose_death_is_being_noted_is_given_nothing_any_more(monkeypatch):
+    """A call that is submitted in that very moment goes to another one."""
+    submitted = []
+    end = Link.end
+
+    def submit_and_end(link):
+        if not submitted:
+            submitted.append(executor.submit(abs, -7))
+        return end(link)
+
+    with Bench("queue", 1).make() as executor:
+        (pid,) = with_all_workers(executor, 1)
+        monkeypatch.setattr(Link, "end", submit_and_end)
+        os.kill(pid, signal.SIGKILL)
+        (future,) = eventually(lambda: list(submitted), WITHIN)
+        assert future.result(WITHIN) == 7
 
 
 def wait_to_be_killed(folder, number):

@@ -31,6 +31,7 @@ from taskpar._engine.backend import Backend, Death, HearingBackend, WorkerInfo
 from taskpar._engine.job import Job
 from taskpar._engine.leaving import close_at_exit
 from taskpar._engine.ledger import Ledger
+from taskpar._engine.unheard import Unheard
 from taskpar._system import ctrl_c
 from taskpar.errors import ExecutorClosedError, InitializerError
 
@@ -56,8 +57,7 @@ class Engine:
         self._unstarted: BaseException | None = None
         self._abandoned = False
         self._forgotten: deque[int] = deque()
-        self._unheard: deque[events.Submitted] = deque()
-        """What the ledger learns when it can do anything with it: a free worker, or the end."""
+        self._unheard = Unheard()
         self._closing = False
         self._doing = threading.local()
         self._alarm = Alarm(lambda: self.tell(events.Tick()), lambda: self._ledger.due)
@@ -151,33 +151,21 @@ class Engine:
         """
         event = events.Submitted(number, call, call + 1, rules)
         self._check_open()
-        self._unheard.append(event)
+        self._unheard.add(event)
         if self._ledger.full and not self._closing:
             return
         with self._whole():
             with self._lock:
-                if self._closing and event in self._unheard:
-                    self._unheard.remove(event)
+                if self._closing and self._unheard.withdraw(event):
                     self._check_open()
                 actions = self._heard()
             self._do(actions)
             self._settle_down()
 
     def _heard(self) -> list[events.Action]:
-        """Let the ledger hear what was put down: calls in a row at once."""
-        actions: list[events.Action] = []
-        while self._unheard:
-            first = self._unheard.popleft()
-            stop = first.stop
-            while self._unheard:
-                number, start, end, rules, _ = self._unheard[0]
-                if start != stop or number != first.job or rules is not first.rules:
-                    break
-                self._unheard.popleft()
-                stop = end
-            event = events.Submitted(first.job, first.start, stop, first.rules)
-            actions += self._ledger.handle(event, monotonic())
-        return actions
+        """Let the ledger hear what was put down."""
+        now = monotonic()
+        return [act for event in self._unheard.taken() for act in self._ledger.handle(event, now)]
 
     def want(self, number: int, index: int) -> None:
         """Run a call here, where the backend is inline and nobody has run it yet."""
@@ -256,9 +244,9 @@ class Engine:
         """Let the ledger handle an event, and do what it says."""
         with self._whole():
             with self._lock:
-                actions = self._heard()
+                actions = self._heard() if self._unheard else []
                 actions += self._ledger.handle(event, monotonic())
-                actions += self._heard()
+                actions += self._heard() if self._unheard else []
             self._do(actions, news)
             self._settle_down()
         if self._abandoned and not self._closing:

@@ -64,8 +64,7 @@ class Ledger:
         self._cancelling = False
         self._alarms = Alarms()  # for a job and a call, or for _LOOK and a ticket
         self._now = 0.0
-        # Each event has the method of its name.
-        self._rules: dict[type, Callable[..., Iterator[Action]]] = {
+        self._rules: dict[type, Callable[..., Iterator[Action]]] = {  # by the names of events
             kind: getattr(self, f"_{kind.__name__.lower()}") for kind in get_args(Event)
         }
 

@@ -45,11 +45,12 @@ class Hearing:
 
     def run(self) -> None:
         """Hear until it is over; the body of the thread."""
-        while not self._over():
-            with self._ears:
+        while True:
+            with self._ears:  # also to see that it is over, as a guest may be about to end it
                 self._hear_on()
-            if not self._over():
-                self._rest()
+                if self._over():
+                    return
+            self._rest()
 
     def _hear_on(self) -> None:
         """Hear until it is over, or a guest may."""

@@ -236,11 +236,13 @@ class QueueBackend:
         if not link.deaf:
             self._watch.drop(link.channel.reader)
         self._watch.drop(link.process.sentinel)
-        ticket, death = link.ticket, link.end()
-        with self._lock:
+        with self._lock:  # from here on nobody gives it another ticket
             self._links.discard(link)
             if link in self._idle:
                 self._idle.remove(link)
+            ticket = link.ticket
+        death = link.end()
+        with self._lock:
             self._places.append(link.place)
             waiting = next(iter(self._waiting.items()), None)
             if waiting is not None:
