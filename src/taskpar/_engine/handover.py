@@ -15,6 +15,7 @@ from time import perf_counter
 from typing import Any
 
 from taskpar._engine import exceptions, pickling
+from taskpar._engine.compact import is_scalar
 from taskpar._engine.wire import PLAIN, crossing, sealed_reply
 from taskpar._model.outcome import Error
 
@@ -27,10 +28,13 @@ Take = Callable[[], list[Any]]
 
 def sealed(outcome: Any, index: int) -> Any:
     """Return a plain value as it is; pickle what anyone could write to, as it is at this moment."""
-    if type(outcome) in PLAIN:
+    kind = type(outcome)
+    if kind in PLAIN:
         return outcome
-    if type(outcome) is Error:
+    if kind is Error:
         return (exceptions.dumps(outcome.exception), True)
+    if is_scalar(kind):
+        return outcome
     try:
         return (pickling.dumps(outcome),)
     except BaseException as error:  # noqa: BLE001  # its __reduce__ may raise anything

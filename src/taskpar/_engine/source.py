@@ -12,10 +12,12 @@ from math import inf
 from time import monotonic
 from typing import Any, Protocol, cast
 
+from taskpar._engine.compact import Columns, is_array, kept
+
 READING_SECONDS = 0.01
 """An input that is slow to read is not read ahead for longer than this at a time."""
 
-SEQUENCES = (range, list, tuple, str, bytes)
+SEQUENCES = (range, list, tuple, str, bytes, bytearray)
 """Types whose slices give the same items as iterating does (exactly these, not subclasses)."""
 
 
@@ -63,7 +65,7 @@ class Slices:
     whole = True
 
     def __init__(self, columns: Sequence[Sequence[Any]]) -> None:
-        self._columns = [list(c) if type(c) is list else c for c in columns]
+        self._columns = [_as_now(column) for column in columns]
         self._length = min(map(len, columns))
         self.stop = 0
         self.exhausted = not self._length
@@ -76,7 +78,7 @@ class Slices:
     def items(self, start: int, stop: int) -> Sequence[Any]:
         """Return slices, zipped where there are several."""
         slices = [column[start:stop] for column in self._columns]
-        return slices[0] if len(slices) == 1 else list(zip(*slices, strict=True))
+        return slices[0] if len(slices) == 1 else Columns(*slices)
 
     def passed(self) -> None:
         """Never needed: cutting a sequence does not raise."""
@@ -197,10 +199,24 @@ def source_of(columns: Sequence[Iterable[Any]], *, rows: bool = False) -> Source
     Returns:
         `Slices` where all are built-in sequences, else a `Stream`.
     """
-    if all(type(column) in SEQUENCES and _holds(column, rows) for column in columns):
+    if all(_is_cut(column) and _holds(column, rows) for column in columns):
         return Slices(cast("Sequence[Sequence[Any]]", columns))
     whole = all(map(sized, columns))
     return Stream([iter(column) for column in columns], whole=whole, rows=rows)
+
+
+def _is_cut(column: object) -> bool:
+    """Tell whether slices of it give the same items as iterating does."""
+    return type(column) in SEQUENCES or is_array(column)
+
+
+def _as_now(column: Any) -> Sequence[Any]:
+    """Return a sequence as it is at this moment, whatever is written to it later."""
+    if type(column) is bytearray:
+        return bytes(column)
+    if is_array(column):
+        return cast("Sequence[Any]", kept(column))
+    return list(column) if type(column) is list else cast("Sequence[Any]", column)
 
 
 def _holds(column: Iterable[Any], rows: bool) -> bool:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
-from taskpar._engine import exceptions, pickling
+from taskpar._engine import compact, exceptions, pickling
 from taskpar._model.outcome import Error
 from taskpar.errors import CrossingError
 
@@ -128,7 +128,7 @@ class Reply:
             return self._body[offset:stop]
         plain, outcomes, _ = self._loaded()
         if plain:
-            return outcomes[offset:stop]
+            return compact.unpacked(outcomes[offset:stop])
         return [_opened(outcome, i) for i, outcome in enumerate(outcomes[offset:stop], start)]
 
     def replay(self) -> None:
@@ -141,7 +141,7 @@ class Reply:
                 self._body = pickle.dumps((plain, outcomes, []), pickling.PROTOCOL)
                 relay.replay(captured, self.pid)
 
-    def _loaded(self) -> tuple[bool, list[Any], list[Any]]:
+    def _loaded(self) -> tuple[bool, Any, list[Any]]:
         return pickle.loads(self._body)  # type: ignore[no-any-return,arg-type]  # as `handover` made it
 
 
@@ -197,8 +197,10 @@ def _travelling(reference: "Reference") -> "Reference":
 
 def _is_plain(items: Sequence[Any]) -> bool:
     """Tell whether nobody could tell items from copies of theirs, however they are shared."""
-    if type(items) in _SEQUENCES:
+    if type(items) in _SEQUENCES or compact.is_array(items):
         return True
+    if type(items) is compact.Columns:
+        return all(map(_is_plain, items.columns))
     types = set(map(type, items))
     if types == {tuple}:
         types = set(map(type, chain.from_iterable(items)))
@@ -247,11 +249,13 @@ def sealed_reply(
         captured: What they logged, warned of and printed.
         returned: How many calls at the end of the batch will not be started.
     """
-    plain = tuple not in set(map(type, outcomes))
+    kinds = set(map(type, outcomes))
+    plain = tuple not in kinds
     failed = () if plain else [i for i, o in enumerate(outcomes) if type(o) is tuple and len(o) > 1]
     head = _HEADER.pack(pid, len(outcomes), seconds, len(failed), returned)
     where = struct.pack(f"!{len(failed)}q", *failed)
-    return head + where + pickle.dumps((plain, outcomes, captured), pickling.PROTOCOL)
+    body = compact.packed(outcomes, kinds)
+    return head + where + pickle.dumps((plain, body, captured), pickling.PROTOCOL)
 
 
 def read_reply(data: bytes | memoryview) -> Reply:

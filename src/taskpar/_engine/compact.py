@@ -1,0 +1,100 @@
+"""Many items as few objects: arrays that are cut instead of listed, numbers that are packed.
+
+What comes out is what a serial loop would see, item by item: the same values of the same types.
+"""
+
+import sys
+from array import array
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+_CODES = {int: "q", float: "d"}
+_NUMBERS = "biufc"
+"""The kinds of numpy's types whose values are numbers: no room for anything else in them."""
+
+_CUT_KINDS = f"{_NUMBERS}mMSU"
+FEWEST = 8
+"""Fewer numbers than this are not worth an array."""
+
+
+def is_array(thing: object) -> bool:
+    """Tell whether slices of an array give the same items as iterating does, nobody else's among them.
+
+    So it is for those of numpy and of the module `array`; but not for records, which can be written
+    to, and not where the items are any objects.
+    """
+    if type(thing) is array:
+        return True
+    numpy = sys.modules.get("numpy")  # who has such an array has imported it
+    if numpy is None or type(thing) is not numpy.ndarray:
+        return False
+    given: Any = thing
+    return given.ndim > 0 and given.dtype.kind in _CUT_KINDS
+
+
+def kept(thing: Any) -> Any:
+    """Return an array as it is now, whatever is written to it later; of a matrix, the rows may be."""
+    return thing[:] if type(thing) is array else thing.copy() if thing.ndim == 1 else thing
+
+
+def is_scalar(kind: type) -> bool:
+    """Tell whether values of a type are numbers of numpy: nobody can write to them."""
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and issubclass(kind, numpy.number | numpy.bool_)
+
+
+class Columns(Sequence[tuple[Any, ...]]):
+    """Rows of several sequences, which travel as they are and are zipped where they are wanted.
+
+    Args:
+        columns: Sequences of the same length.
+    """
+
+    def __init__(self, *columns: Sequence[Any]) -> None:
+        self.columns = columns
+
+    def __len__(self) -> int:
+        return len(self.columns[0])
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        return zip(*self.columns, strict=True)
+
+    def __getitem__(self, place: Any) -> Any:
+        parts = [column[place] for column in self.columns]
+        return Columns(*parts) if isinstance(place, slice) else tuple(parts)
+
+    def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
+        return Columns, self.columns
+
+
+def packed(values: list[Any], kinds: set[type]) -> Any:
+    """Return numbers of one type as an array; whatever else as it is.
+
+    Args:
+        values: The values.
+        kinds: Their types.
+    """
+    if len(kinds) != 1 or len(values) < FEWEST:
+        return values
+    (kind,) = kinds
+    code = _CODES.get(kind)
+    if code is not None:
+        try:
+            return array(code, values)
+        except OverflowError:  # some are too large
+            return values
+    return _packed_scalars(values, kind) if is_scalar(kind) else values
+
+
+def _packed_scalars(values: list[Any], kind: Any) -> Any:
+    numpy = sys.modules["numpy"]
+    numbers = numpy.dtype(kind)
+    # Else what comes out may be of another type of the same size.
+    return numpy.array(values, numbers) if numbers.type is kind else values
+
+
+def unpacked(part: Any) -> list[Any]:
+    """Return the values that were `packed`, or some of them."""
+    if type(part) is list:
+        return part
+    return part.tolist() if type(part) is array else list(part)
