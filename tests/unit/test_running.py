@@ -285,3 +285,20 @@ def test_a_forked_worker_has_a_second_thread_of_its_own():
     process.close()
     reader.close()
     writer.close()
+
+
+def handed(*, ended):
+    """Let the second thread come when a slice has or has not ended; return what it hands over."""
+    parts = []
+    outcomes = handover.Outcomes(parts.append, list)
+    outcomes.begin(iter(range(5)))
+    if ended:
+        outcomes.end()
+    outcomes.hand_over(give_back=True)
+    return [wire.read_reply(part).returned for part in parts]
+
+
+def test_who_comes_too_late_gives_nothing_back():
+    """The slice has ended by itself, and its worker is answering already."""
+    assert handed(ended=False) == [5]
+    assert handed(ended=True) == []

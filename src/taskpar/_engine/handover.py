@@ -58,6 +58,7 @@ class Outcomes:
         self._done: list[Any] = []
         self._began = perf_counter()
         self._handing = threading.Lock()
+        self._rest: Iterator[Any] | None = None
         self.add = self._done.append
 
     def reply(self) -> bytes:
@@ -72,14 +73,27 @@ class Outcomes:
         del self._done[: len(outcomes)]  # the other thread may have put more behind
         return sealed_reply(os.getpid(), seconds, outcomes, self._take(), returned)
 
-    def hand_over(self, rest: Iterator[Any] | None = None) -> None:
-        """Hand over what there is, and give back what is not begun.
+    def begin(self, rest: Iterator[Any] | None) -> None:
+        """Begin a slice of time.
 
         Args:
-            rest: Where the worker gets its next item: it finds nothing there from now on. None: it
-                goes on.
+            rest: Where its items come from: what is left there may be given back. None: nothing is.
+        """
+        self._rest = rest
+
+    def end(self) -> None:
+        """End it: whoever comes too late to give something back does not do it any more."""
+        with self._handing:
+            self._rest = None
+
+    def hand_over(self, *, give_back: bool = False) -> None:
+        """Hand over what there is.
+
+        Args:
+            give_back: Whether to give back what is not begun: the slice ends with what runs now.
         """
         with self._handing:  # so that what comes first goes first
+            rest = self._rest if give_back else None
             returned = 0 if rest is None else sum(1 for _ in rest)
             if self._part is not None and (self._done or returned):
                 self._part(self._reply(returned))
@@ -89,21 +103,21 @@ class _Second:
     """The second thread: it is told when a slice begins and ends."""
 
     def __init__(self) -> None:
-        self._begun: SimpleQueue[tuple[Outcomes, Iterator[Any] | None]] = SimpleQueue()
+        self._begun: SimpleQueue[Outcomes] = SimpleQueue()
         self._ended: SimpleQueue[None] = SimpleQueue()
         threading.Thread(target=self._watch, name="taskpar-handover", daemon=True).start()
 
-    def begin(self, outcomes: Outcomes, rest: Iterator[Any] | None) -> None:
-        self._begun.put((outcomes, rest))
+    def begin(self, outcomes: Outcomes) -> None:
+        self._begun.put(outcomes)
 
     def end(self) -> None:
         self._ended.put(None)
 
     def _watch(self) -> None:
         while True:
-            self._wait(*self._begun.get())
+            self._wait(self._begun.get())
 
-    def _wait(self, outcomes: Outcomes, rest: Iterator[Any] | None) -> None:
+    def _wait(self, outcomes: Outcomes) -> None:
         """Wait for the end of a slice; if it takes too long, hand over what is done of it.
 
         Once is enough: the call that takes so long is the last of its slice.
@@ -111,7 +125,7 @@ class _Second:
         try:
             self._ended.get(timeout=SLICE_SECONDS)
         except Empty:
-            outcomes.hand_over(rest)
+            outcomes.hand_over(give_back=True)
             self._ended.get()
 
 
@@ -145,8 +159,10 @@ class watched:  # noqa: N801  # a context manager, called like a function
         global _second
         if _second is None:
             _second = _Second()
-        _second.begin(self._outcomes, self._rest)
+        self._outcomes.begin(self._rest)
+        _second.begin(self._outcomes)
 
     def __exit__(self, *_: object) -> None:
         if _second is not None:  # else a forked child of the task comes here
+            self._outcomes.end()
             _second.end()
