@@ -79,7 +79,7 @@ def test_several_columns_are_zipped_to_the_shortest(make):
     source.advance(10)
     assert source.exhausted
     assert source.stop == 2
-    assert source.items(0, 2) == [(1, "a", True), (2, "b", False)]
+    assert list(source.items(0, 2)) == [(1, "a", True), (2, "b", False)]
 
 
 def test_columns_are_asked_in_turn_as_map_asks_them():

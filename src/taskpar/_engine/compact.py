@@ -17,30 +17,40 @@ FEWEST = 8
 """Fewer numbers than this are not worth an array."""
 
 
-def is_array(thing: object) -> bool:
-    """Tell whether slices of an array give the same items as iterating does, nobody else's among them.
+_scalars: frozenset[type] = frozenset()
 
-    So it is for those of numpy and of the module `array`; but not for records, which can be written
-    to, and not where the items are any objects.
+
+def is_array(thing: object) -> bool:
+    """Tell whether slices of a thing are arrays that give the same items as iterating does.
+
+    So it is for arrays of numpy and of the module `array`; not for records, as they can be written
+    to, nor where the items are any objects.
     """
     if type(thing) is array:
         return True
-    numpy = sys.modules.get("numpy")  # who has such an array has imported it
-    if numpy is None or type(thing) is not numpy.ndarray:
+    # Who has such an array has imported it; another thread may just be importing it.
+    if type(thing) is not getattr(sys.modules.get("numpy"), "ndarray", None):
         return False
     given: Any = thing
     return given.ndim > 0 and given.dtype.kind in _CUT_KINDS
 
 
 def kept(thing: Any) -> Any:
-    """Return an array as it is now, whatever is written to it later; of a matrix, the rows may be."""
+    """Return an array as it is now, whatever is written to it later; a matrix may be too large."""
     return thing[:] if type(thing) is array else thing.copy() if thing.ndim == 1 else thing
 
 
 def is_scalar(kind: type) -> bool:
     """Tell whether values of a type are numbers of numpy: nobody can write to them."""
-    numpy = sys.modules.get("numpy")
-    return numpy is not None and issubclass(kind, numpy.number | numpy.bool_)
+    global _scalars
+    if not _scalars:
+        numpy = sys.modules.get("numpy")
+        every = getattr(numpy, "sctypeDict", None)
+        if numpy is None or every is None:
+            return False
+        numbers = (numpy.number, numpy.bool_)
+        _scalars = frozenset(each for each in every.values() if issubclass(each, numbers))
+    return kind in _scalars
 
 
 class Columns(Sequence[tuple[Any, ...]]):
@@ -89,8 +99,9 @@ def packed(values: list[Any], kinds: set[type]) -> Any:
 def _packed_scalars(values: list[Any], kind: Any) -> Any:
     numpy = sys.modules["numpy"]
     numbers = numpy.dtype(kind)
-    # Else what comes out may be of another type of the same size.
-    return numpy.array(values, numbers) if numbers.type is kind else values
+    # Else what comes out may be of another type of the same size, or in another unit.
+    same = numbers.type is kind and numbers.kind in _NUMBERS
+    return numpy.array(values, numbers) if same else values
 
 
 def unpacked(part: Any) -> list[Any]:
