@@ -5,7 +5,6 @@ from contextlib import closing
 from functools import partial
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +12,8 @@ from hypothesis import strategies as st
 from laws.functions import follow
 from laws.strategies import knobs
 from taskpar import Executor
+
+np = pytest.importorskip("numpy")
 
 KINDS = ("?", "i1", "u8", "i4", "f4", "f8", "g", "c16", "M8[s]", "S3", "U2")
 SHAPES = ((0,), (1,), (9,), (4, 3), (0, 2), (3, 2, 2))

@@ -4,12 +4,13 @@ import pickle
 import sys
 from array import array
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from taskpar._engine.compact import FEWEST, Columns, is_array, is_scalar, kept, packed, unpacked
+
+np = pytest.importorskip("numpy")
 
 SCALARS = sorted(set(np.sctypeDict.values()), key=str)
 NUMBERS = [kind for kind in SCALARS if issubclass(kind, np.number | np.bool_)]
@@ -110,7 +111,7 @@ class Matrix(np.ndarray):
         [1],
         memoryview(b"1"),
     ],
-    ids=repr,
+    ids=lambda thing: type(thing).__name__,
 )
 def test_what_is_no_plain_array_is_not_cut(thing):
     """It is read item by item."""
