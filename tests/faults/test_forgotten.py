@@ -167,10 +167,15 @@ warnings.simplefilter("ignore")
 ex = {name}(2)
 results = ex.map(abs, range(-100, 0))
 assert next(results) == 100
+for number in range(20):  # who waits for one after the other hears them himself
+    assert ex.submit(abs, -number).result(10) == number
 future = ex.submit(time.sleep, 0.5)
 pid = os.fork()
 if pid == 0:
-    for call in (lambda: ex.submit(abs, -1), lambda: ex.map(abs, [-1]), lambda: ex.run([])):
+    calls = [lambda: ex.submit(abs, -1), lambda: ex.map(abs, [-1]), lambda: ex.run([])]
+    if not future.done():
+        calls += [future.result, future.exception]
+    for call in calls:
         try:
             call()
         except ExecutorClosedError as error:

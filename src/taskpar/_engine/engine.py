@@ -176,12 +176,12 @@ class Engine:
         self.tell(events.Passed(number, call))
 
     def hear(self, enough: Callable[[], bool], deadline: float | None = None) -> None:
-        """Hear the workers here, where the backend lets who waits for a result do that.
+        """Hear the workers here until it is ``enough``; or not so long, or not at all.
 
-        Args:
-            enough: Tells whether what is waited for has come; it may return before that.
-            deadline: By `time.monotonic`; None: there is none.
+        Raises:
+            ExecutorClosedError: This process was forked: what comes is not for it.
         """
+        self.check_process()
         # Who waits within a report would wait for himself.
         if self._can_hear and getattr(self._doing, "row", None) is None:
             cast("HearingBackend", self.backend).hear(enough, deadline)
