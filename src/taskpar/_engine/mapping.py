@@ -150,8 +150,10 @@ class Mapping:
         if self._rules.fail_fast:
             self._engine.passed(self._number, call)
 
-    def next_block(self, deadline: float) -> list[Any]:
-        """Return the next outcomes, waiting for them; one thread at a time.
+    def next_block(self, deadline: float) -> tuple[list[Any], bool]:
+        """Return the next outcomes, waiting for them, and whether all are values.
+
+        One thread at a time.
 
         Raises:
             StopIteration: There are no more.
@@ -171,7 +173,7 @@ class Mapping:
                     # not lead back to it, or both stay until the garbage collector comes.
                     del home
             if self._submitted == self._delivered:
-                return [self._ended()]
+                return [self._ended()], False
             if not self._may_read():
                 self._wait(deadline)
 
@@ -221,7 +223,7 @@ class Mapping:
 
     def _opened(
         self, start: int, stop: int, what: wire.Reply | BaseException | None, offset: int
-    ) -> list[Any]:
+    ) -> tuple[list[Any], bool]:
         """Turn what came home into outcomes, and let go of the arguments.
 
         Only what has been opened is taken: Ctrl-C while it is unpickled loses nothing.
@@ -230,17 +232,19 @@ class Mapping:
         self._relay(what)
         if isinstance(what, wire.Reply):
             outcomes = what.outcomes(start, offset, stop - start)
-            if Error in map(type, outcomes):  # also what could not be unpickled here
+            # Else some may have been errors, or could not be unpickled here.
+            plain = what.plain or Error not in map(type, outcomes)
+            if not plain:
                 self._mark_all(outcomes, start, what.pid)
             self._attempts.forget(start, stop)
         else:
             reason = what or CancelledError("the executor was shut down before the call started")
-            outcomes = [Error(reason)] * (stop - start)
+            outcomes, plain = [Error(reason)] * (stop - start), False
         with self._mutex:
             self._home.pop(start, None)
         self._delivered += stop - start
         self._source.forget(start, stop)
-        return outcomes
+        return outcomes, plain
 
     def _relay(self, what: wire.Reply | BaseException | None) -> None:
         """Tell what calls have logged, warned of and printed, if that is wanted."""

@@ -2,8 +2,10 @@
 
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from math import inf
+from operator import length_hint
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -38,13 +40,19 @@ class Results(Iterator[R], Generic[R]):
         self._on_error = on_error
         self._errors: list[BaseException] = []
         self._ready: deque[Any] = deque()
+        self._taken: Iterator[Any] = iter(())
+        """What a loop takes: values alone, and all that is ready as long as there is some."""
         self._reading = threading.Lock()
         self._begun = False
         self._closed = False
 
-    def __iter__(self) -> "Results[R]":
-        """Return itself."""
-        return self
+    def __iter__(self) -> Iterator[R]:  # noqa: PYI034  # see below
+        """Return an iterator that goes on where this one is, and this one where that one is.
+
+        So a loop goes through values in C. What it gets is what `next` gives; but as that of any
+        iterator, its end is its end, also if it was a call that raised `StopIteration`.
+        """
+        return chain.from_iterable(_Blocks(self._block))
 
     def __next__(self) -> R:
         """Return the next result, waiting for it.
@@ -86,15 +94,40 @@ class Results(Iterator[R], Generic[R]):
     def _fetch(self) -> Any:
         self._begun = True
         with self._reading:
+            for value in self._taken:
+                return value
             while not self._ready:
-                try:
-                    self._ready.extend(self._job.next_block(self._deadline))
-                except StopIteration:
-                    self._end(source=False)
-                    if not self._errors:
-                        raise
-                    self._ready.append(Error(self._group()))
+                block, _ = self._next_block()
+                self._ready.extend(block)
             return self._ready.popleft()
+
+    def _block(self) -> Iterable[Any]:
+        """Return what a loop takes next: all values that are home, or one result alone."""
+        self._begun = True
+        with self._reading:
+            if length_hint(self._taken):
+                return self._taken  # another loop has left them
+            if not self._ready:
+                block, plain = self._next_block()
+                if plain:
+                    self._taken = iter(block)
+                    return self._taken
+                self._ready.extend(block)
+        outcome = self._treated(self._ready.popleft() if self._ready else self._fetch())
+        if type(outcome) is not Error:
+            return (outcome,)
+        if isinstance(outcome.exception, StopIteration):
+            raise outcome.exception
+        return map(_raise, ([outcome.exception],))
+
+    def _next_block(self) -> tuple[list[Any], bool]:
+        try:
+            return self._job.next_block(self._deadline)
+        except StopIteration:
+            self._end(source=False)
+            if not self._errors:
+                raise
+            return [Error(self._group())], False
 
     def _group(self) -> BaseException:
         errors, self._errors = self._errors, []
@@ -104,6 +137,7 @@ class Results(Iterator[R], Generic[R]):
         if not self._closed:
             self._closed = True
             self._ready.clear()
+            deque(self._taken, maxlen=0)  # also for whoever is in a loop
             self._job.close(source=source)
 
     def drained(self) -> list[R]:
@@ -138,3 +172,29 @@ class Results(Iterator[R], Generic[R]):
             self.close()
         elif hasattr(self, "_closed") and not self._closed:
             self._job.leave()
+
+
+class _Blocks(Iterator[Iterable[Any]]):
+    """What a loop goes through, block by block.
+
+    A chain ends with the first exception of what it gets its blocks from, but not with one of a
+    block: so every exception but the end is a block that raises.
+
+    Args:
+        block: Returns the next one.
+    """
+
+    def __init__(self, block: Callable[[], Iterable[Any]]) -> None:
+        self._block = block
+
+    def __next__(self) -> Iterable[Any]:
+        try:
+            return self._block()
+        except StopIteration:
+            raise
+        except BaseException as error:  # noqa: BLE001  # raised at once
+            return map(_raise, ([error],))
+
+
+def _raise(errors: list[BaseException]) -> object:
+    raise errors.pop()  # a traceback leads to this frame, which must not lead back to it

@@ -97,7 +97,7 @@ class Reply:
         returned: How many calls at the end of the batch are given back, as others may run them.
     """
 
-    __slots__ = ("_body", "count", "failed", "pid", "returned", "seconds")
+    __slots__ = ("_body", "count", "failed", "pid", "plain", "returned", "seconds")
 
     def __init__(
         self,
@@ -114,6 +114,8 @@ class Reply:
         self.failed = failed
         self.returned = returned
         self._body = body
+        self.plain = False
+        """Whether all outcomes are known to be values; not before they are looked into."""
 
     def outcomes(self, start: int, offset: int = 0, count: int | None = None) -> list[Any]:
         """Return values, with an `Error` where a call raised.
@@ -126,8 +128,8 @@ class Reply:
         stop = self.count if count is None else offset + count
         if isinstance(self._body, list):
             return self._body[offset:stop]
-        plain, outcomes, _ = self._loaded()
-        if plain:
+        self.plain, outcomes, _ = self._loaded()
+        if self.plain:
             return compact.unpacked(outcomes[offset:stop])
         return [_opened(outcome, i) for i, outcome in enumerate(outcomes[offset:stop], start)]
 
