@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -99,7 +100,10 @@ def _written():
 # ------------------------------------------------------------------------------ 2: nobody else
 @in_processes
 def test_pain_02_one_crash_loses_no_other_call_and_the_executor_goes_on(bench, tmp_path):
-    """Of twelve calls that were submitted the eleven others arrive, each run once, and more."""
+    """Of twelve calls that were submitted the eleven others arrive, and more.
+
+    What had finished within the last milliseconds may have run twice: nobody could know of it.
+    """
     log = tmp_path / "log"
     with bench.make() as executor:
         futures = [executor.submit(die_at, {5}, "killed", log, number) for number in range(12)]
@@ -110,8 +114,10 @@ def test_pain_02_one_crash_loses_no_other_call_and_the_executor_goes_on(bench, t
             10 * number for number in range(12) if number != 5
         ]
         assert executor.submit(abs, -1).result(WITHIN) == 1
-    assert noted(log).count(5) == 1
-    assert sorted(noted(log)) == list(range(12)), "a call was started twice"
+    runs = Counter(noted(log))
+    assert runs.keys() == set(range(12))
+    assert all(runs[number] == 1 for number in range(5, 12)), "a call was started twice"
+    assert bench.kind != "process" or max(runs.values()) == 1
 
 
 @each_kind_in_processes
