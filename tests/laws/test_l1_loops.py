@@ -1,7 +1,9 @@
 """Law L1 for loops: whatever goes through results gets what it would get of the builtin ``map``."""
 
+import gc
+import weakref
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from itertools import chain, islice, zip_longest
 from typing import Any
 
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 from laws.functions import echo, follow
 from laws.oracle import outcomes
 from laws.strategies import knobs, longest, raises, raising_sources, sources, values
+from rig.executors import SharedExecutors, quick
 from taskpar import Executor
 
 WAYS: dict[str, Callable[[Iterator[Any]], Iterator[Any]]] = {
@@ -87,3 +90,32 @@ def test_a_call_that_raises_stop_iteration_ends_a_loop_and_no_more(executor: Exe
     serial = map(refuse, range(6))
     with closing(executor.map(refuse, range(6))) as results:
         assert [list(results), list(results)] == [list(serial), list(serial)]
+
+
+@pytest.mark.parametrize("kind", ["serial", "thread"])
+def test_an_error_that_a_loop_has_raised_keeps_no_results_alive(
+    kind: str, shared: SharedExecutors
+) -> None:
+    """They are let go at once, not when the garbage collector comes: else all calls are run."""
+    gone: list[bool] = []
+
+    def loop() -> None:
+        results = shared.of(quick(kind)).map(refuse_three, range(6))
+        weakref.finalize(results, gone.append, True)
+        with suppress(ValueError):
+            for _ in results:
+                pass
+
+    gc.disable()
+    try:
+        loop()
+        assert gone == [True]
+    finally:
+        gc.enable()
+
+
+def refuse_three(number: int) -> int:
+    """Raise, for one number."""
+    if number == 3:
+        raise ValueError(number)
+    return number

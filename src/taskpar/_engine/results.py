@@ -97,8 +97,7 @@ class Results(Iterator[R], Generic[R]):
             for value in self._taken:
                 return value
             while not self._ready:
-                block, _ = self._next_block()
-                self._ready.extend(block)
+                self._ready.extend(self._next_block()[0])
             return self._ready.popleft()
 
     def _block(self) -> Iterable[Any]:
@@ -107,18 +106,27 @@ class Results(Iterator[R], Generic[R]):
         with self._reading:
             if length_hint(self._taken):
                 return self._taken  # another loop has left them
-            if not self._ready:
-                block, plain = self._next_block()
-                if plain:
-                    self._taken = iter(block)
-                    return self._taken
-                self._ready.extend(block)
+            if not self._ready and self._take_block():
+                return self._taken
         outcome = self._treated(self._ready.popleft() if self._ready else self._fetch())
-        if type(outcome) is not Error:
-            return (outcome,)
-        if isinstance(outcome.exception, StopIteration):
-            raise outcome.exception
-        return map(_raise, ([outcome.exception],))
+        try:
+            if type(outcome) is not Error:
+                return (outcome,)
+            if isinstance(outcome.exception, StopIteration):
+                raise outcome.exception
+            return map(_raise, ([outcome.exception],))
+        finally:
+            del outcome  # as in `__next__`
+
+    def _take_block(self) -> bool:
+        """Let a loop take the next block, if it is of values alone."""
+        block, plain = self._next_block()
+        if plain:
+            self._taken = iter(block)
+        else:
+            self._ready.extend(block)
+        del block  # as in `__next__`
+        return plain
 
     def _next_block(self) -> tuple[list[Any], bool]:
         try:
