@@ -12,6 +12,7 @@ import pytest
 from deeds import FailedError, fail_at, here, notes
 from places import LOADED, WITHIN, each_kind_in_processes, everywhere, in_processes, outcomes, told
 
+from rig.waiting import eventually
 from taskpar import InitializerError, SharedCounter, record_of
 from taskpar import partial as bound
 
@@ -182,25 +183,26 @@ def test_pain_20_an_object_of_50_mb_is_not_sent_with_each_call_of_its_method(ben
         assert Heavy.pickled <= 4
 
 
-def nap(seconds):
-    """Sleep."""
-    time.sleep(seconds)
-    return seconds
+LONG = 10  # the number of the long call
+
+
+def outlast(counter, most, number):
+    """Count; or, in one of the calls, stay until so many others have counted."""
+    if number == LONG:
+        return eventually(lambda: counter.value >= most, WITHIN)
+    counter.add()
+    return number
 
 
 @each_kind_in_processes
 def test_pain_20_one_long_call_among_many_short_ones_does_not_hold_these_up(bench):
     """All but a few that were sent with it are done before it is, and these right after it."""
-    long, count = 3.0, 20 if bench.kind == "process" else 100
-    naps = [0.01] * count  # a second's work at the most, and another worker has three for it
-    naps[count // 2] = long
+    calls = 20 if bench.kind == "process" else 100
+    counter = SharedCounter()
     with bench.make() as executor:
         assert sorted(executor.map(abs, [-1, -2])) == [1, 2]
-        began = time.monotonic()
-        seen = list(executor.map_unordered(nap, naps))
-        assert time.monotonic() - began < long + 1.0 + LOADED
-        assert sorted(seen) == sorted(naps)
-        assert len(seen[seen.index(long) + 1 :]) <= 3
+        seen = list(executor.map(partial(outlast, counter, calls - 4), range(calls)))
+        assert seen == [True if number == LONG else number for number in range(calls)]
 
 
 # ------------------------------------------------------------------------------ 24: bad beginnings
