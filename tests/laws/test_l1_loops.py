@@ -114,6 +114,28 @@ def test_an_error_that_a_loop_has_raised_keeps_no_results_alive(
         gc.enable()
 
 
+class Thing:
+    """Something that can be watched."""
+
+
+def thing(_: int) -> Thing:
+    """Make one."""
+    return Thing()
+
+
+def test_a_loop_holds_nothing_that_it_has_given_away(executor: Executor) -> None:
+    """As `concurrent.futures` promises."""
+    gc.disable()
+    try:
+        with closing(executor.map(thing, range(20))) as results:
+            for one in results:
+                watched = weakref.ref(one)
+                del one
+                assert watched() is None
+    finally:
+        gc.enable()
+
+
 def refuse_three(number: int) -> int:
     """Raise, for one number."""
     if number == 3:

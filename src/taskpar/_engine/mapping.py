@@ -151,7 +151,7 @@ class Mapping:
             self._engine.passed(self._number, call)
 
     def next_block(self, deadline: float) -> tuple[list[Any], bool]:
-        """Return the next outcomes, waiting for them, and whether all are values.
+        """Return the next outcomes, waiting for them, and whether all are known to be plain values.
 
         One thread at a time.
 
@@ -232,9 +232,8 @@ class Mapping:
         self._relay(what)
         if isinstance(what, wire.Reply):
             outcomes = what.outcomes(start, offset, stop - start)
-            # Else some may have been errors, or could not be unpickled here.
-            plain = what.plain or Error not in map(type, outcomes)
-            if not plain:
+            plain = what.plain
+            if not plain and Error in map(type, outcomes):  # also what could not be unpickled here
                 self._mark_all(outcomes, start, what.pid)
             self._attempts.forget(start, stop)
         else:

@@ -3,7 +3,7 @@
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain
+from itertools import chain, repeat
 from math import inf
 from operator import length_hint
 from time import monotonic
@@ -42,6 +42,8 @@ class Results(Iterator[R], Generic[R]):
         self._ready: deque[Any] = deque()
         self._taken: Iterator[Any] = iter(())
         """What a loop takes: values alone, and all that is ready as long as there is some."""
+        self._left: list[Any] = []
+        """The values of that, the next one last, where something may hang on their going."""
         self._reading = threading.Lock()
         self._begun = False
         self._closed = False
@@ -104,14 +106,14 @@ class Results(Iterator[R], Generic[R]):
         """Return what a loop takes next: all values that are home, or one result alone."""
         self._begun = True
         with self._reading:
-            if length_hint(self._taken):
+            if self._left or length_hint(self._taken):
                 return self._taken  # another loop has left them
             if not self._ready and self._take_block():
                 return self._taken
         outcome = self._treated(self._ready.popleft() if self._ready else self._fetch())
         try:
             if type(outcome) is not Error:
-                return (outcome,)
+                return map(list.pop, ([outcome],))  # nobody holds what a loop has got
             if isinstance(outcome.exception, StopIteration):
                 raise outcome.exception
             return map(_raise, ([outcome.exception],))
@@ -121,12 +123,16 @@ class Results(Iterator[R], Generic[R]):
     def _take_block(self) -> bool:
         """Let a loop take the next block, if it is of values alone."""
         block, plain = self._next_block()
+        values = plain or Error not in map(type, block)
         if plain:
             self._taken = iter(block)
+        elif values:
+            block.reverse()
+            self._left, self._taken = block, map(list.pop, repeat(block, len(block)))
         else:
             self._ready.extend(block)
         del block  # as in `__next__`
-        return plain
+        return values
 
     def _next_block(self) -> tuple[list[Any], bool]:
         try:
