@@ -1,6 +1,6 @@
 """Large arrays: what is measured is how often they are copied."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -21,6 +21,12 @@ def _arrays() -> list[Any]:
     return [np.full(SIZE // 8, float(i)) for i in range(COUNT)]
 
 
+def _twice(action: Callable[[], object]) -> Iterator[Figures]:
+    """Measure an action, and once more, when memory was used before."""
+    for name in ("first", "seconds"):
+        yield {name: seconds(action)}
+
+
 def _read(results: Any) -> float:
     """Touch every page of arrays as they come."""
     return sum(float(array[::PAGE].sum()) for array in results)
@@ -34,10 +40,9 @@ def _read(results: Any) -> float:
     by=ALL,
 )
 def arrays_in(pool: Pool) -> Iterator[Figures]:
-    """Measure large arguments; a second time, when memory was used before."""
+    """Measure large arguments."""
     arrays = _arrays()
-    for name in ("first", "seconds"):
-        yield {name: seconds(lambda: list(pool.map(tasks.total, arrays)))}
+    yield from _twice(lambda: list(pool.map(tasks.total, arrays)))
 
 
 @workload(
@@ -49,8 +54,7 @@ def arrays_in(pool: Pool) -> Iterator[Figures]:
 )
 def arrays_out(pool: Pool) -> Iterator[Figures]:
     """Measure large results."""
-    for name in ("first", "seconds"):
-        yield {name: seconds(lambda: _read(pool.map(tasks.filled, range(COUNT))))}
+    yield from _twice(lambda: _read(pool.map(tasks.filled, range(COUNT))))
 
 
 @workload(
@@ -63,8 +67,7 @@ def arrays_out(pool: Pool) -> Iterator[Figures]:
 def arrays_both(pool: Pool) -> Iterator[Figures]:
     """Measure large arguments and large results."""
     arrays = _arrays()
-    for name in ("first", "seconds"):
-        yield {name: seconds(lambda: _read(pool.map(tasks.negated, arrays)))}
+    yield from _twice(lambda: _read(pool.map(tasks.negated, arrays)))
 
 
 def _looks(pool: Pool) -> Iterator[Figures]:

@@ -9,6 +9,7 @@ import os
 import pickle
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
@@ -33,8 +34,9 @@ def lean(batch: int) -> Opener:
         later: list[_Later] = []
 
         def submit(fn: Fn, item: object) -> Callable[[], object]:
-            later.append(_Later(fn, item))
-            return lambda call=later[-1]: call.result(lines, later)  # type: ignore[misc]
+            call = _Later(fn, item)
+            later.append(call)
+            return partial(call.result, lines, later)
 
         yield Pool(
             lambda fn, items: _map(lines, fn, items, batch),

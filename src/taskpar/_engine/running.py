@@ -170,7 +170,7 @@ class OneByOne:
             raise StopIteration from None
 
 
-FREE_THREADED = "t" in getattr(sys, "abiflags", "")
+FREE_THREADED = "free-threading" in sys.version
 
 
 def for_two_threads(items: Sequence[Any]) -> Iterator[Any]:

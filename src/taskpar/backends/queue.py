@@ -157,6 +157,8 @@ class QueueBackend:
             try:
                 self._take_in(ready)
             except BaseException as error:  # a mistake of ours, but nobody may wait for ever
+                if exceptions.is_ctrl_c(error):  # pressed twice, in the thread of a guest
+                    raise
                 self._report.broken(error)
                 for ticket in [link.ticket for link in self._links if link.ticket is not None]:
                     self._report.died(ticket, Death(f"its results cannot be heard: {error!r}"))
