@@ -13,7 +13,7 @@ from places import LOADED
 
 from rig.executors import PROCESS_KINDS, START_METHODS
 from rig.leaks import can_see_processes
-from rig.scripts import TIMEOUT, of_session, started
+from rig.scripts import TIMEOUT, of_session, run_script, started
 from rig.waiting import eventually
 
 pytestmark = pytest.mark.skipif(not can_see_processes(), reason="needs /proc and signals")
@@ -226,3 +226,29 @@ def test_pain_11_workers_do_not_outlive_a_parent_that_is_killed(kind, start, way
             program.kill()
         program.wait(timeout=TIMEOUT)
         assert eventually(lambda: not of_session(program.pid), 3.0), of_session(program.pid)
+
+
+HEARD = """
+import threading
+from taskpar import QueueExecutor
+raised = []
+def interrupt(_):
+    if threading.current_thread() is threading.main_thread():
+        raised.append(1)
+        raise KeyboardInterrupt
+with QueueExecutor(1) as ex:
+    while not raised:  # heard by the main thread, as soon as it is seen to wait each time
+        future = ex.submit(abs, -2)
+        future.add_done_callback(interrupt)
+        try:
+            future.result(10)
+        except KeyboardInterrupt:
+            pass
+    print(future.result(10), ex.submit(abs, -3).result(10), list(ex.map(abs, [-4])))
+"""
+
+
+def test_ctrl_c_in_the_thread_that_hears_a_result_breaks_nothing(tmp_path):
+    """The result is there, and so is the executor."""
+    done = run_script(HEARD, tmp_path)
+    assert (done.stdout, done.stderr) == ("2 3 [4]\n", "")
