@@ -25,6 +25,9 @@ settings.register_profile(
 settings.register_profile("thorough", settings.get_profile("quick"), max_examples=150)
 settings.load_profile(PROFILE)
 
+# Who asks for that has each line of a process written in two pieces, with those of others between.
+os.environ.pop("PYTHONUNBUFFERED", None)
+
 # What a shell starts in the background ignores Ctrl-C, and so would the programs of the tests.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
