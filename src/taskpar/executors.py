@@ -1,10 +1,10 @@
 """The executors by name: each is one backend, with the constructor words of the stdlib."""
 
 import concurrent.futures
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
-from taskpar._model.checks import check_callable, positive_int, positive_or_none
+from taskpar._model.checks import check_callable, count_or_none, positive_int, positive_or_none
 from taskpar._system.cpus import available_cpus, waitable
 from taskpar.errors import CapabilityError
 from taskpar.executor import Executor
@@ -12,6 +12,7 @@ from taskpar.executor import Executor
 if TYPE_CHECKING:
     from multiprocessing.context import BaseContext
 
+    from taskpar.backends.link import Hiring
     from taskpar.backends.worker import Worker, current_worker
 
 __all__ = [
@@ -113,20 +114,55 @@ def _memory(limit: MemoryLimit) -> tuple[int, int]:
     return soft, hard
 
 
+def _shared(most: int | None) -> int:
+    """Return the bytes of memory in which big data may lie on its way; a quarter of what there is.
+
+    Nothing of it is taken before it is used.
+    """
+    from taskpar._system import memory
+
+    given = count_or_none("max_shared_bytes", most)
+    return memory.total() // 4 if given is None else given
+
+
+class WorkerWords(TypedDict, total=False):
+    """What the constructors of `ProcessExecutor` and `QueueExecutor` take besides; see there."""
+
+    max_tasks_per_child: int | None
+    max_memory_per_child: MemoryLimit
+    max_shared_bytes: int | None
+    worker_class: "type[Worker] | None"
+
+
+def _hiring(
+    slots: int, mp_context: "str | BaseContext | None", startup: bytes | None, more: WorkerWords
+) -> "Hiring":
+    from taskpar.backends.link import Hiring
+
+    most = _most(more.get("max_tasks_per_child"))
+    memory, _ = _memory(more.get("max_memory_per_child"))
+    context, cls = _context(mp_context), _worker_class(more.get("worker_class"))
+    shared = _shared(more.get("max_shared_bytes"))
+    return Hiring(context, cls, startup, most, memory, waitable(slots), shared)
+
+
 _PROCESSES = "ProcessExecutor, PoolExecutor or QueueExecutor"
 _WORKERS = "ProcessExecutor or QueueExecutor"
 _ELSEWHERE = {
     "mp_context": _PROCESSES,
     "max_tasks_per_child": _PROCESSES,
     "max_memory_per_child": _WORKERS,
+    "max_shared_bytes": _WORKERS,
     "worker_class": _WORKERS,
 }
 """Words that some executors cannot do, and which can."""
 
 
-def _refuse(who: type[Executor], words: dict[str, None]) -> None:
-    """Refuse what only other executors can do; None asks for nothing."""
+def _refuse(who: type[Executor], words: Mapping[str, object], known: Collection[str] = ()) -> None:
+    """Refuse words that nobody knows, and what only other executors can do; None is nothing."""
     for word, value in words.items():
+        if word in known:
+            continue
         if word not in _ELSEWHERE:
             raise TypeError(f"{who.__name__}() got an unexpected keyword argument {word!r}")
         if value is not None:
@@ -214,6 +250,7 @@ class ProcessExecutor(Executor):
         initargs: Its arguments.
         max_tasks_per_child: 1, if anything: a process runs one call.
         max_memory_per_child: As for `QueueExecutor`; only the second of a pair makes a difference.
+        max_shared_bytes: As for `QueueExecutor`.
         worker_class: The `Worker` to start; None: `Worker` itself.
     """
 
@@ -223,22 +260,19 @@ class ProcessExecutor(Executor):
         mp_context: "str | BaseContext | None" = None,
         initializer: Initializer | None = None,
         initargs: tuple[Any, ...] = (),
-        *,
-        max_tasks_per_child: int | None = None,
-        max_memory_per_child: MemoryLimit = None,
-        worker_class: "type[Worker] | None" = None,
+        **more: "Unpack[WorkerWords]",
     ) -> None:
-        from taskpar.backends.link import Hiring
         from taskpar.backends.process import ProcessBackend
 
-        if _most(max_tasks_per_child) > 1:
-            wrong = f"not {max_tasks_per_child}: a process of ProcessExecutor runs one call"
+        _refuse(ProcessExecutor, more, WorkerWords.__annotations__)
+        most = _most(more.get("max_tasks_per_child"))
+        if most > 1:
+            wrong = f"not {most}: a process of ProcessExecutor runs one call"
             raise ValueError(f"max_tasks_per_child must be 1 or None, {wrong}")
         startup = _startup(initializer, initargs)
-        memory, hard = _memory(max_memory_per_child)
-        context, cls = _context(mp_context), _worker_class(worker_class)
-        hiring = Hiring(context, cls, startup, 1, memory, waitable(_count(max_workers)))
-        super().__init__(ProcessBackend(hiring, hard))
+        hiring = _hiring(_count(max_workers), mp_context, startup, more)
+        _, hard = _memory(more.get("max_memory_per_child"))
+        super().__init__(ProcessBackend(hiring._replace(most=1), hard))
 
 
 class PoolExecutor(Executor):
@@ -253,7 +287,8 @@ class PoolExecutor(Executor):
         **elsewhere: What only `ProcessExecutor` and `QueueExecutor` can do, as None.
 
     Raises:
-        CapabilityError: ``max_memory_per_child`` or ``worker_class`` is not None.
+        CapabilityError: ``max_memory_per_child``, ``max_shared_bytes`` or ``worker_class`` is not
+            None.
     """
 
     def __init__(
@@ -287,6 +322,9 @@ class QueueExecutor(Executor):
         max_memory_per_child: Bytes of resident memory above which a process is replaced between
             two calls; a pair: the second is what it is killed above, within a call, which then
             raises `WorkerDiedError`. None: no bound.
+        max_shared_bytes: Bytes of memory, shared with the workers, in which arrays and other data
+            from 64 KB up lie on their way; what finds no room goes through a pipe. None: a quarter
+            of what the machine or the container has.
         worker_class: The `Worker` to start; None: `Worker` itself.
     """
 
@@ -296,16 +334,12 @@ class QueueExecutor(Executor):
         mp_context: "str | BaseContext | None" = None,
         initializer: Initializer | None = None,
         initargs: tuple[Any, ...] = (),
-        *,
-        max_tasks_per_child: int | None = None,
-        max_memory_per_child: MemoryLimit = None,
-        worker_class: "type[Worker] | None" = None,
+        **more: "Unpack[WorkerWords]",
     ) -> None:
-        from taskpar.backends.link import Hiring
         from taskpar.backends.queue import QueueBackend
 
-        startup, most = _startup(initializer, initargs), _most(max_tasks_per_child)
-        memory, hard = _memory(max_memory_per_child)
-        context, cls = _context(mp_context), _worker_class(worker_class)
-        hiring = Hiring(context, cls, startup, most, memory, waitable(_count(max_workers)))
+        _refuse(QueueExecutor, more, WorkerWords.__annotations__)
+        startup = _startup(initializer, initargs)
+        hiring = _hiring(_count(max_workers), mp_context, startup, more)
+        _, hard = _memory(more.get("max_memory_per_child"))
         super().__init__(QueueBackend(hiring, hard))

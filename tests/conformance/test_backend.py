@@ -17,8 +17,9 @@ from watched import Subject
 from rig.executors import START_METHODS
 from taskpar import Worker
 from taskpar._engine.backend import Death, Parcel, Report, WorkerInfo
+from taskpar._engine.reply import Reply
 from taskpar._engine.running import run, run_in_thread
-from taskpar._engine.wire import Calls, Manner, Reply
+from taskpar._engine.wire import Calls, Manner
 from taskpar.backends.futures import FuturesBackend
 from taskpar.backends.link import Hiring
 from taskpar.backends.pool import PoolBackend

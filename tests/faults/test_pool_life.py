@@ -17,7 +17,8 @@ from rig.waiting import eventually
 from taskpar import PoolExecutor, TaskTimeoutError
 from taskpar._engine.backend import Parcel
 from taskpar._engine.constant import Constant
-from taskpar._engine.wire import Calls, Manner, pack, read_reply
+from taskpar._engine.reply import read_reply
+from taskpar._engine.wire import Calls, Manner, pack
 from taskpar._system.mainless import mainless
 from taskpar.backends.pool import PoolBackend
 from taskpar.backends.pool_life import Life

@@ -4,6 +4,7 @@ import os
 import threading
 
 from taskpar._engine import handover, running, wire
+from taskpar._engine.reply import read_reply
 from taskpar._engine.submissions import reference_to
 from taskpar._model.outcome import Error
 
@@ -24,7 +25,7 @@ def crossed(function, items, shape="one", start=0, *, manner=WHOLE, parts=None, 
     last = running.run(packed(function, items, shape, start, manner), **run)
     outcomes = []
     for data in [*(parts or ()), last]:
-        reply = wire.read_reply(data)
+        reply = read_reply(data)
         opened = reply.outcomes(start + len(outcomes))
         assert len(opened) == reply.count
         assert {i for i in reply.failed if type(opened[i]) is not Error} == set()

@@ -200,7 +200,7 @@ def test_big_buffers_can_be_taken_out():
     """They are not in the bytes, and come back as what they are given back as."""
     array = pytest.importorskip("numpy").arange(100_000)
     buffers = []
-    data = dumps(array, buffers.append)
+    data = dumps(array, buffers)
     assert len(data) < 1000
     assert len(buffers) == 1
     back = pickle.loads(data, buffers=buffers)
@@ -212,7 +212,7 @@ def test_buffers_are_taken_out_once_when_plain_pickle_gives_up():
     """A closure over an array: what a first attempt took out is forgotten."""
     array = pytest.importorskip("numpy").arange(100_000)
     buffers = []
-    data = dumps(lambda: array, buffers.append)
+    data = dumps(lambda: array, buffers)
     assert len(buffers) == 1
     assert (pickle.loads(data, buffers=buffers)() == array).all()
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from rig.executors import START_METHODS
 from taskpar._engine import handover, running, wire
+from taskpar._engine.reply import read_reply
 from taskpar._model.outcome import Error
 
 WITHIN = 10.0  # seconds: a bound, not a measure
@@ -66,7 +67,7 @@ def counts(payload, row=running._UNNOTED):
     """How many outcomes are in each reply to a batch."""
     parts = []
     last = running.run(payload, row, parts.append)
-    return [wire.read_reply(data).count for data in [*parts, last]]
+    return [read_reply(data).count for data in [*parts, last]]
 
 
 # ----------------------------------------------------------------------------- prefixes and slices
@@ -75,7 +76,7 @@ def test_a_batch_ends_with_its_slice_of_time(clock):
     assert crossed(takes, [TWO_THIRDS] * 5, manner=SLICES) == [TWO_THIRDS] * 2
     assert len(crossed(takes, [100.0] * 5, manner=SLICES)) == 1
     assert len(crossed(takes, [0.0] * 5, manner=SLICES)) == 5
-    reply = wire.read_reply(running.run(packed(takes, [TWO_THIRDS] * 5, manner=SLICES)))
+    reply = read_reply(running.run(packed(takes, [TWO_THIRDS] * 5, manner=SLICES)))
     assert (reply.count, reply.seconds) == (2, pytest.approx(2 * TWO_THIRDS))
 
 
@@ -120,11 +121,11 @@ def test_errors_in_later_parts_know_their_index(clock):
 
 def test_a_reply_says_which_of_its_calls_have_failed(clock):
     """Without being opened: values, errors, and what cannot come home."""
-    reply = wire.read_reply(running.run(packed(fail, range(5))))
+    reply = read_reply(running.run(packed(fail, range(5))))
     assert reply.failed == (1, 3)
     assert [type(outcome) for outcome in reply.outcomes(0)] == [list, Error, list, Error, list]
-    assert wire.read_reply(running.run(packed(fail, [0, 2]))).failed == ()
-    refused = wire.read_reply(running.run(packed(same, [REFUSED, 1])))
+    assert read_reply(running.run(packed(fail, [0, 2]))).failed == ()
+    refused = read_reply(running.run(packed(same, [REFUSED, 1])))
     assert refused.failed == (0,)
     calls = wire.Calls(fail, "one", range(3), 0, WHOLE)
     assert running.run_direct(calls).failed == (1,)
@@ -250,7 +251,7 @@ def run_with_a_long_call():
         gates[1].set()
 
     last = running.run(packed(wait_for, [0, 1, 0, 0], manner=SLICES), part=part)
-    replies = [wire.read_reply(reply) for reply in [*parts, last]]
+    replies = [read_reply(reply) for reply in [*parts, last]]
     return [(reply.outcomes(0), reply.returned) for reply in replies]
 
 
@@ -295,7 +296,7 @@ def handed(*, ended):
     if ended:
         outcomes.end()
     outcomes.hand_over(give_back=True)
-    return [wire.read_reply(part).returned for part in parts]
+    return [read_reply(part).returned for part in parts]
 
 
 def test_who_comes_too_late_gives_nothing_back():

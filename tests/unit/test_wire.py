@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from taskpar import CrossingError
 from taskpar._engine import running, wire
 from taskpar._engine.constant import SMALL, Constant
+from taskpar._engine.reply import read_reply
 
 
 def shown(*args, **words):
@@ -257,7 +258,7 @@ def test_a_big_constant_crosses_beside_the_batch():
     calls = wire.Calls(partial(same, big), "star", [(), ()], 0, WHOLE)
     payload = wire.pack(calls, constant.reference)
     assert len(payload) < SMALL
-    assert wire.read_reply(running.run(payload)).outcomes(0) == [big, big]
+    assert read_reply(running.run(payload)).outcomes(0) == [big, big]
 
 
 def test_a_batch_whose_constant_is_gone_fails_and_the_worker_lives():
@@ -266,7 +267,7 @@ def test_a_batch_whose_constant_is_gone_fails_and_the_worker_lives():
     calls = wire.Calls(same, "star", [(), ()], 3, WHOLE)
     payload = wire.pack(calls, constant.reference)
     del constant
-    outcomes = wire.read_reply(running.run(payload)).outcomes(3)
+    outcomes = read_reply(running.run(payload)).outcomes(3)
     assert [outcome.exception.index for outcome in outcomes] == [3, 4]
 
 

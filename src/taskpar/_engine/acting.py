@@ -5,8 +5,9 @@ from time import sleep
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 from taskpar._engine import deaths, events, wire
-from taskpar._engine.backend import Backend, Death, KillingBackend, Parcel
+from taskpar._engine.backend import Backend, Death, KillingBackend, LendingBackend, Parcel
 from taskpar._engine.job import Job
+from taskpar._engine.reply import Reply
 from taskpar._model.outcome import Error
 from taskpar.errors import InitializerError
 
@@ -22,7 +23,7 @@ class News(NamedTuple):
         death: How the worker ended.
     """
 
-    reply: wire.Reply | None = None
+    reply: Reply | None = None
     death: Death | None = None
 
 
@@ -61,6 +62,7 @@ class Actor:
 
     def __init__(self, engine: Owner) -> None:
         self._engine = engine
+        self._lends = hasattr(engine.backend, "loan")
         self._means: dict[type, Callable[[Any, News], None]] = {
             events.Send: self._send,
             events.Settle: self._settle,
@@ -80,16 +82,17 @@ class Actor:
         backend, job = self._engine.backend, self._engine.jobs.get(send.job)
         calls = send.stop - send.start if job is None else job.calls(send.start, send.stop)
         if job is None or isinstance(calls, int):
-            self._engine.done(send.ticket, wire.Reply(0, cast("int", calls), 0.0, (), []))
+            self._engine.done(send.ticket, Reply(0, cast("int", calls), 0.0, (), []))
             return
         if left := send.stop - send.start - len(calls.items):
             self._engine.tell(events.Part(send.ticket, 0, 0.0, returned=left))
         try:
-            content = calls if backend.direct else wire.pack(calls, job.reference(calls))
-            parcel = Parcel(content, job.label(calls), send.fresh)
+            loan = cast("LendingBackend", backend).loan() if self._lends else None
+            content = calls if backend.direct else wire.pack(calls, job.reference(calls), loan)
+            parcel = Parcel(content, job.label(calls), send.fresh, loan)
         except BaseException as error:  # a user's class can raise anything; a ticket must come back
             count = len(calls.items)
-            reply = wire.Reply(0, count, 0.0, tuple(range(count)), [Error(error)] * count)
+            reply = Reply(0, count, 0.0, tuple(range(count)), [Error(error)] * count)
             self._engine.done(send.ticket, reply)
             main = threading.current_thread() is threading.main_thread()
             if main and isinstance(error, KeyboardInterrupt):
@@ -113,7 +116,7 @@ class Actor:
         if job is not None:
             pid = 0 if news.death is None else news.death.pid or 0
             error = Error(_blamed(blame.call, blame.late, news))
-            job.settle(blame.call, blame.call + 1, wire.Reply(pid, 1, 0.0, (0,), [error]), 0)
+            job.settle(blame.call, blame.call + 1, Reply(pid, 1, 0.0, (0,), [error]), 0)
 
     def _retry(self, retry: events.Retry, news: News) -> None:
         """Ask the job whether a call is tried again, and tell the ledger."""

@@ -20,8 +20,10 @@ of it. In the order in which things happen:
    ``died`` or, if the batch was done in that very moment, ``done`` is the answer.
 6. ``hear(enough, deadline)``, where a backend has it, is called by who waits for a result: it may
    take in there, in his thread, what workers report, until it is enough. It may return at once.
-7. ``broken`` tells that no worker can be made any more, and why.
-8. ``stop()`` is called once, when nothing is out: let the workers go, without waiting for them.
+7. ``loan()``, where a backend has it, is called before a payload is packed: what is big in it may
+   be laid down there, and the parcel carries it.
+8. ``broken`` tells that no worker can be made any more, and why.
+9. ``stop()`` is called once, when nothing is out: let the workers go, without waiting for them.
    ``join()`` waits until they are gone and nothing of theirs is left.
 
 What a backend declares: how many ``slots`` it has, whether it is ``inline``, whether its workers
@@ -35,6 +37,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from taskpar._system.arena import Loan
+
 
 class Parcel(NamedTuple):
     """A payload for a worker: what `taskpar._engine.wire` packed.
@@ -43,11 +47,13 @@ class Parcel(NamedTuple):
         content: The payload itself.
         label: A name for who runs it.
         fresh: Whether that must be a worker that has run nothing else.
+        loan: What the content says lies elsewhere: kept until nobody can look at it any more.
     """
 
     content: object
     label: str | None = None
     fresh: bool = False
+    loan: "Loan | None" = None
 
 
 class Death(NamedTuple):
@@ -147,6 +153,14 @@ class KillingBackend(Backend, Protocol):
     @abstractmethod
     def kill(self, ticket: int, position: int | None) -> None:
         """Stop a ticket's worker if it is still at ``position`` (None: whatever it does)."""
+
+
+class LendingBackend(Backend, Protocol):
+    """A backend whose workers see memory of this process: it has one method more."""
+
+    @abstractmethod
+    def loan(self) -> "Loan | None":
+        """Return what takes the big pieces of one payload; None: nothing does."""
 
 
 class HearingBackend(Backend, Protocol):

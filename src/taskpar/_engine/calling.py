@@ -9,18 +9,28 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from taskpar._engine import exceptions
-from taskpar._engine.wire import Shape, crossing
+from taskpar._engine.beside import unpacked
+from taskpar._engine.reply import crossing
+from taskpar._engine.wire import Shape
 
 if TYPE_CHECKING:
     from taskpar._engine.constant import Reference
     from taskpar._engine.culprit import What
+    from taskpar._system.arena import Lease
 
 Call = Callable[[Any], Any]
 _FUNCTION: "What" = "function"
 _ARGUMENT: "What" = "argument"
 
 
-def calling(reference: "Reference | None", shape: Shape, start: int, *, plain: bool) -> Call:
+def calling(
+    reference: "Reference | None",
+    shape: Shape,
+    start: int,
+    *,
+    plain: bool,
+    leases: "dict[int, Lease] | None" = None,
+) -> Call:
     """Make what runs packed items one after the other, the first of which is call ``start``.
 
     Args:
@@ -28,6 +38,7 @@ def calling(reference: "Reference | None", shape: Shape, start: int, *, plain: b
         shape: How it takes an item.
         start: The number of the first call.
         plain: Whether the items are as they are, not packed one by one.
+        leases: What of the items lies beside the channel: each is let go with its call.
     """
     if reference is None:
         return _refused
@@ -44,12 +55,12 @@ def calling(reference: "Reference | None", shape: Shape, start: int, *, plain: b
 
     def call(item: Any) -> Any:
         index, what = next(numbers), _FUNCTION
-        if not plain and type(item) is tuple:
+        if not plain and type(item) is tuple and item[1] is None:
             return _refused(item)
         try:
             run = ready or shaped(make(), shape)
             what = _ARGUMENT
-            argument = item if plain else pickle.loads(item)
+            argument = item if plain else _argument(item, leases or {})
         except BaseException as error:  # as above
             from taskpar._engine.culprit import explanation  # here, as it is rarely needed
 
@@ -57,6 +68,13 @@ def calling(reference: "Reference | None", shape: Shape, start: int, *, plain: b
         return run(argument)
 
     return call
+
+
+def _argument(item: Any, leases: "dict[int, Lease]") -> Any:
+    if type(item) is not tuple:
+        return pickle.loads(item)
+    head, *pieces = item
+    return unpacked(head, pieces, {piece[0]: leases.pop(piece[0]) for piece in pieces})
 
 
 def shaped(function: Any, shape: Shape) -> Call:
@@ -67,7 +85,7 @@ def shaped(function: Any, shape: Shape) -> Call:
     return lambda item: function(*item[0], **item[1])
 
 
-def _refused(item: tuple[bytes]) -> Any:
+def _refused(item: tuple[bytes, None]) -> Any:
     """Give a call that could not be packed the outcome that it was packed with."""
     raise exceptions.loads(item[0])
 

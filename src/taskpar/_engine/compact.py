@@ -35,6 +35,16 @@ def is_array(thing: object) -> bool:
     return given.ndim > 0 and given.dtype.kind in _CUT_KINDS
 
 
+def size_of(thing: Any) -> int:
+    """Return how many bytes there are in an array, or in arrays side by side; else 0."""
+    if type(thing) is Columns:
+        return sum(map(size_of, thing.columns))
+    if not is_array(thing):
+        return 0
+    size: int = len(thing) * thing.itemsize if type(thing) is array else thing.nbytes
+    return size
+
+
 def kept(thing: Any) -> Any:
     """Return an array as it is now, whatever is written to it later; a matrix may be too large."""
     return thing[:] if type(thing) is array else thing.copy() if thing.ndim == 1 else thing

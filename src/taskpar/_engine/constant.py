@@ -50,9 +50,9 @@ class Constant:
     """
 
     def __init__(self, function: Callable[..., object]) -> None:
-        buffers: list[pickle.PickleBuffer] = []
-        pickled = pickling.dumps(function, buffers.append)
-        pieces = [memoryview(pickled), *(buffer.raw() for buffer in buffers)]
+        buffers: list[memoryview] = []
+        pickled = pickling.dumps(function, buffers)
+        pieces = [memoryview(pickled), *buffers]
         self.reference: Reference
         if sum(piece.nbytes for piece in pieces) > SMALL:
             segment, cuts = _laid_down(pieces)

@@ -252,7 +252,7 @@ def _parts_of_call(what: What, thing: object, function: object, shape: Shape) ->
 
 def _pickled(thing: object) -> object:
     """Pickle without copying big buffers."""
-    return pickling.dumps(thing, lambda _: None)
+    return pickling.dumps(thing, [])
 
 
 def _is_too_deep(error: BaseException) -> bool:

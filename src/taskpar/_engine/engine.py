@@ -24,13 +24,14 @@ from itertools import count
 from time import monotonic
 from typing import cast
 
-from taskpar._engine import events, wire
+from taskpar._engine import events
 from taskpar._engine.acting import NO_NEWS, Actor, News
 from taskpar._engine.alarm import Alarm
 from taskpar._engine.backend import Backend, Death, HearingBackend, WorkerInfo
 from taskpar._engine.job import Job
 from taskpar._engine.leaving import close_at_exit
 from taskpar._engine.ledger import Ledger
+from taskpar._engine.reply import reported
 from taskpar._engine.unheard import Unheard
 from taskpar._system import ctrl_c
 from taskpar.errors import ExecutorClosedError, InitializerError
@@ -219,13 +220,13 @@ class Engine:
     # --------------------------------------------------------------------- for backends
     def part(self, ticket: int, reply: object) -> None:
         """Take a report that some outcomes of a ticket are home."""
-        home = _read(reply)
+        home = reported(reply)
         event = events.Part(ticket, home.count, home.seconds, home.failed, home.returned)
         self.tell(event, News(home))
 
     def done(self, ticket: int, reply: object) -> None:
         """Take a report that a worker is through with a ticket."""
-        home = _read(reply)
+        home = reported(reply)
         self.tell(events.Done(ticket, home.count, home.seconds, home.failed), News(home))
 
     def died(self, ticket: int, death: Death) -> None:
@@ -338,13 +339,3 @@ class Engine:
         if self._lock.acquire(blocking=False):
             self._lock.release()
             self.shutdown(wait=False)
-
-
-def _read(reply: object) -> wire.Reply:
-    if isinstance(reply, wire.Reply):
-        return reply
-    if reply is None:
-        return wire.Reply(0, 0, 0.0, (), [])
-    if isinstance(reply, bytes | memoryview):
-        return wire.read_reply(reply)
-    raise TypeError(f"a reply is bytes or a Reply, not {type(reply).__name__}")

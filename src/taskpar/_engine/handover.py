@@ -14,9 +14,11 @@ from queue import Empty, SimpleQueue
 from time import perf_counter
 from typing import Any
 
-from taskpar._engine import exceptions, pickling
+from taskpar._engine import exceptions
+from taskpar._engine.beside import Store, packed
 from taskpar._engine.compact import is_scalar
-from taskpar._engine.wire import PLAIN, crossing, sealed_reply
+from taskpar._engine.reply import crossing, sealed_reply
+from taskpar._engine.wire import PLAIN
 from taskpar._model.outcome import Error
 
 SLICE_SECONDS = 0.01
@@ -26,7 +28,7 @@ Part = Callable[[bytes], object]
 Take = Callable[[], list[Any]]
 
 
-def sealed(outcome: Any, index: int) -> Any:
+def sealed(outcome: Any, index: int, store: Store | None = None) -> Any:
     """Return a plain value as it is; pickle what anyone could write to, as it is at this moment."""
     kind = type(outcome)
     if kind in PLAIN:
@@ -36,7 +38,8 @@ def sealed(outcome: Any, index: int) -> Any:
     if is_scalar(kind):
         return outcome
     try:
-        return (pickling.dumps(outcome),)
+        head, *pieces = packed(outcome, store)
+        return (head, False, *pieces)
     except BaseException as error:  # noqa: BLE001  # its __reduce__ may raise anything
         from taskpar._engine.culprit import explanation  # here, as it is rarely needed
 
@@ -50,11 +53,13 @@ class Outcomes:
     Args:
         part: Takes replies about a prefix while the batch goes on; None: nobody does.
         take: Returns what was captured since the last time.
+        store: Takes what is big in them; None: nothing does.
     """
 
-    def __init__(self, part: Part | None, take: Take) -> None:
+    def __init__(self, part: Part | None, take: Take, store: Store | None = None) -> None:
         self._part = part
         self._take = take
+        self.store = store
         self._done: list[Any] = []
         self._began = perf_counter()
         self._handing = threading.Lock()
@@ -71,7 +76,7 @@ class Outcomes:
         seconds, self._began = now - self._began, now
         outcomes = self._done[:]
         del self._done[: len(outcomes)]  # the other thread may have put more behind
-        return sealed_reply(os.getpid(), seconds, outcomes, self._take(), returned)
+        return sealed_reply(os.getpid(), seconds, outcomes, self._take(), returned, self.store)
 
     def begin(self, rest: Iterator[Any] | None) -> None:
         """Begin a slice of time.

@@ -4,6 +4,7 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, Protocol
 
 from taskpar._engine import wire
+from taskpar._engine.reply import Reply
 
 if TYPE_CHECKING:
     from taskpar._engine.constant import Reference
@@ -25,12 +26,12 @@ class Job(Protocol):
         """Return a name for the batch."""
 
     @abstractmethod
-    def settle(self, start: int, stop: int, reply: wire.Reply, offset: int) -> None:
+    def settle(self, start: int, stop: int, reply: Reply, offset: int) -> None:
         """Take the outcomes of calls ``start`` to ``stop``; that of the first is at ``offset``."""
 
     @abstractmethod
     def retry(
-        self, call: int, attempt: int, error: BaseException, reply: wire.Reply | None
+        self, call: int, attempt: int, error: BaseException, reply: Reply | None
     ) -> float | None:
         """Say after how many seconds a call is tried again after this error; None: it is not."""
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from taskpar._engine import wire
 from taskpar._engine.engine import Engine
+from taskpar._engine.reply import Reply
 from taskpar._engine.source import Source
 from taskpar._engine.submissions import reference_to
 from taskpar._engine.treatment import Attempts, context_for, finish, manner_of, rules_of, shown
@@ -29,7 +30,7 @@ BUFFERSIZE = 1000
 batches that cost little, and little memory."""
 
 
-_Home = tuple[int, wire.Reply | BaseException | None, int]
+_Home = tuple[int, Reply | BaseException | None, int]
 """What came home under the number of its first call: the end of it, what it is, and where in that
 it begins."""
 
@@ -103,12 +104,12 @@ class Mapping:
         """Return the name of the task, where the items are tasks, else the function's."""
         return self._name_of(calls.items[0])
 
-    def settle(self, start: int, stop: int, reply: wire.Reply, offset: int) -> None:
+    def settle(self, start: int, stop: int, reply: Reply, offset: int) -> None:
         """Keep outcomes until their turn comes."""
         self._keep(start, stop, reply, offset)
 
     def retry(
-        self, call: int, attempt: int, error: BaseException, reply: wire.Reply | None
+        self, call: int, attempt: int, error: BaseException, reply: Reply | None
     ) -> float | None:
         """Say after how many seconds a call is tried again."""
         return self._attempts.retry(call, attempt, error, reply)
@@ -117,9 +118,7 @@ class Mapping:
         """Keep the news that calls will never run until their turn comes."""
         self._keep(start, stop, broken, 0)
 
-    def _keep(
-        self, start: int, stop: int, what: wire.Reply | BaseException | None, offset: int
-    ) -> None:
+    def _keep(self, start: int, stop: int, what: Reply | BaseException | None, offset: int) -> None:
         if self._unread:
             self._attempts.replay(start, stop)
             self._relay(what)
@@ -222,7 +221,7 @@ class Mapping:
         return None if found is None else (start, *found)
 
     def _opened(
-        self, start: int, stop: int, what: wire.Reply | BaseException | None, offset: int
+        self, start: int, stop: int, what: Reply | BaseException | None, offset: int
     ) -> tuple[list[Any], bool]:
         """Turn what came home into outcomes, and let go of the arguments.
 
@@ -230,7 +229,7 @@ class Mapping:
         """
         self._attempts.replay(start, stop)
         self._relay(what)
-        if isinstance(what, wire.Reply):
+        if isinstance(what, Reply):
             outcomes = what.outcomes(start, offset, stop - start)
             plain = what.plain
             if not plain and Error in map(type, outcomes):  # also what could not be unpickled here
@@ -245,9 +244,9 @@ class Mapping:
         self._source.forget(start, stop)
         return outcomes, plain
 
-    def _relay(self, what: wire.Reply | BaseException | None) -> None:
+    def _relay(self, what: Reply | BaseException | None) -> None:
         """Tell what calls have logged, warned of and printed, if that is wanted."""
-        if self._options.relay and isinstance(what, wire.Reply):
+        if self._options.relay and isinstance(what, Reply):
             what.replay()
 
     def _mark_all(self, outcomes: list[Any], start: int, pid: int) -> None:

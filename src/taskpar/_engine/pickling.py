@@ -13,6 +13,7 @@ import io
 import pickle
 from collections.abc import Callable
 from contextvars import ContextVar
+from functools import partial
 from types import CodeType
 from typing import Any, cast
 
@@ -20,34 +21,42 @@ from taskpar._engine import place, variables
 from taskpar._model.known import known, registered
 
 PROTOCOL = 5
-Buffers = Callable[[pickle.PickleBuffer], object] | None
+Keep = Callable[[pickle.PickleBuffer], bool] | None
+Beside = list[memoryview] | None
 
 
-def dumps(obj: object, buffers: Buffers = None) -> bytes:
+def dumps(obj: object, beside: Beside = None, least: int = 0) -> bytes:
     """Turn an object into bytes.
 
     Args:
         obj: Anything.
-        buffers: Takes the object's big buffers, which then are not in the bytes; None: they are.
+        beside: Takes the object's big buffers, which then are not in the bytes; None: they are.
+        least: How many bytes make a buffer big.
 
     Raises:
         Exception: Whatever pickling raises; the object cannot cross.
     """
     data = b""
-    taken: list[pickle.PickleBuffer] = []
-    keep = None if buffers is None else taken.append
+    keep = None if beside is None else partial(_is_within, beside, least)
     try:
         data = pickle.dumps(obj, PROTOCOL, buffer_callback=keep)
         enough = b"__main__" not in data and not _names_what_goes_by_value(data)
     except Exception:  # noqa: BLE001  # cloudpickle can do more; if not, its error is the one to tell
         enough = False
     if not enough:
-        taken.clear()
+        if beside is not None:
+            beside.clear()
         data = _by_value(obj, keep)
-    if buffers is not None:
-        for buffer in taken:
-            buffers(buffer)
     return data
+
+
+def _is_within(beside: list[memoryview], least: int, buffer: pickle.PickleBuffer) -> bool:
+    """Tell whether a buffer is pickled with its object; else it is put beside."""
+    with memoryview(buffer) as view:
+        if view.nbytes < least or not view.contiguous:
+            return True
+    beside.append(buffer.raw())
+    return False
 
 
 loads = pickle.loads
@@ -59,9 +68,9 @@ def _names_what_goes_by_value(data: bytes) -> bool:
     return bool(names) and any(name.encode() in data for name in names)
 
 
-def _by_value(obj: object, buffers: Buffers = None, *, within_class: bool = False) -> bytes:
+def _by_value(obj: object, keep: Keep = None, *, within_class: bool = False) -> bytes:
     with io.BytesIO() as file:
-        pickler_class(within_class=within_class)(file, PROTOCOL, buffer_callback=buffers).dump(obj)
+        pickler_class(within_class=within_class)(file, PROTOCOL, buffer_callback=keep).dump(obj)
         return file.getvalue()
 
 

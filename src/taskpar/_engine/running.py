@@ -4,7 +4,6 @@ Nothing raises out of here but what kills the worker: whatever goes wrong with o
 here, in it, or on its way back, is the outcome of that call.
 """
 
-import pickle
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -12,14 +11,19 @@ from contextlib import nullcontext
 from math import inf
 from os import getpid
 from time import perf_counter
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from taskpar._engine import place
+from taskpar._engine import place, wire
+from taskpar._engine.beside import unpacked
 from taskpar._engine.calling import Call, calling, shaped
 from taskpar._engine.handover import SLICE_SECONDS, Outcomes, Part, sealed, watched
-from taskpar._engine.wire import Calls, Manner, Reply
+from taskpar._engine.reply import Reply
+from taskpar._engine.wire import Calls, Manner
 from taskpar._model.outcome import Error
 from taskpar._system.memory import own_peak_quickly
+
+if TYPE_CHECKING:
+    from taskpar._system.arena import Arena, Shelf
 
 
 class Row(Protocol):
@@ -59,12 +63,28 @@ class _Unnoted:
 _UNNOTED = _Unnoted()
 
 
+class Memory(NamedTuple):
+    """Where lies what is big.
+
+    Args:
+        shelf: Of the batches that come; None: nothing does.
+        arena: Of the replies that go; None: nothing may.
+    """
+
+    shelf: "Shelf | None" = None
+    arena: "Arena | None" = None
+
+
+NO_MEMORY = Memory()
+
+
 def run(
     payload: bytes | memoryview,
     row: Row = _UNNOTED,
     part: Part | None = None,
     most: int = 0,
     enough: Callable[[], bool] = bool,
+    memory: Memory = NO_MEMORY,
 ) -> bytes:
     """Run a batch.
 
@@ -74,23 +94,27 @@ def run(
         part: Takes replies about a prefix while the batch goes on, from any thread.
         most: Calls to run at the most; 0: no bound.
         enough: Tells, between two slices, whether not to go on.
+        memory: Where what is big lies, of the batch and of the reply.
 
     Returns:
         The reply, about a prefix of the batch: it ends with its time or with ``most``.
     """
-    reference, shape, plain, items, start, given = pickle.loads(payload)
+    (reference, shape, plain, items, start, given), leases = wire.unpack(payload, memory.shelf)
     manner = Manner() if given is None else Manner(*given)
     row.note(0)  # making the function may kill the worker, too; but no time limit runs yet
-    call = calling(reference, shape, start, plain=plain)
+    if plain is None:
+        items = unpacked(items[0], items[1:], leases)
+    call = calling(reference, shape, start, plain=plain is not False, leases=leases)
     if manner.context is not None:
         call = _within(manner.context, call)
     items = items[:most] if most else items
     if manner.relay is None:
-        return _Batch(call, start, row, manner, Outcomes(part, list)).run(items, part, enough)
+        outcomes = Outcomes(part, list, memory.arena)
+        return _Batch(call, start, row, manner, outcomes).run(items, part, enough)
     from taskpar._engine.capture import capturing  # here, as it is rarely wanted
 
     with capturing(*manner.relay) as captured:
-        outcomes = Outcomes(part, captured.take)
+        outcomes = Outcomes(part, captured.take, memory.arena)
         batch = _Batch(_captured(call, captured.call, start), start, row, manner, outcomes)
         return batch.run(items, part, enough)
 
@@ -138,6 +162,7 @@ class _Batch:
         """Run calls until the time is up, or the next is forbidden; tell how many."""
         timed, start, add, call = self._manner.timed, self._start, self._outcomes.add, self._call
         begins: Callable[[int], object] = self._row.enter if timed else self._row.note
+        store = self._outcomes.store
         until = perf_counter() + SLICE_SECONDS
         if timed:
             until = 0.0
@@ -148,7 +173,7 @@ class _Batch:
             if begins(position) is False:
                 return position - first
             outcome = _outcome(call, item)
-            add(sealed(outcome, start + position))
+            add(sealed(outcome, start + position, store))
             if perf_counter() > until:
                 break
         return position - first + 1

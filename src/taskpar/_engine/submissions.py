@@ -10,6 +10,7 @@ from taskpar._engine import wire
 from taskpar._engine.backend import Backend
 from taskpar._engine.engine import Engine
 from taskpar._engine.exceptions import is_ctrl_c
+from taskpar._engine.reply import Reply
 from taskpar._engine.treatment import Attempts, context_for, finish, manner_of, rules_of, shown
 from taskpar._model.options import Options
 from taskpar._model.outcome import Error, Record, attach
@@ -196,7 +197,7 @@ class Submissions:
         """Return the call's name."""
         return self._calls[calls.start].name
 
-    def settle(self, start: int, stop: int, reply: wire.Reply, offset: int) -> None:
+    def settle(self, start: int, stop: int, reply: Reply, offset: int) -> None:
         """Put outcomes into futures; there are none of calls that nobody wanted."""
         if self._options.relay:
             self._attempts.replay(start, stop)
@@ -237,7 +238,7 @@ class Submissions:
             future.set_exception(error)
 
     def retry(
-        self, call: int, attempt: int, error: BaseException, reply: wire.Reply | None
+        self, call: int, attempt: int, error: BaseException, reply: Reply | None
     ) -> float | None:
         """Say after how many seconds the call is tried again."""
         return self._attempts.retry(call, attempt, error, reply)

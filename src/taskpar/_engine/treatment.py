@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from taskpar._engine.backend import Backend
 from taskpar._engine.events import Rules
-from taskpar._engine.wire import Manner, Reply, Shape
+from taskpar._engine.reply import Reply
+from taskpar._engine.wire import Manner, Shape
 from taskpar._model.checks import short
 from taskpar._model.options import Options
 from taskpar._model.outcome import Record, add_notes, attach

@@ -13,19 +13,18 @@ with one call, on the way or in it, is the outcome of that call.
 """
 
 import pickle
-import struct
 from collections.abc import Callable, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from taskpar._engine import compact, exceptions, pickling
-from taskpar._model.outcome import Error
-from taskpar.errors import CrossingError
+from taskpar._engine import beside, compact, exceptions, pickling
+from taskpar._engine.reply import crossing
 
 if TYPE_CHECKING:
     from taskpar._engine.constant import Reference
     from taskpar._engine.culprit import Explanation
     from taskpar._engine.relay import Kind
+    from taskpar._system.arena import Lease, Loan, Shelf
 
 Shape = Literal["one", "star", "call"]
 """How a call takes its item x: ``f(x)``, ``f(*x)``, or ``f(*x[0], **x[1])``."""
@@ -54,7 +53,6 @@ PLAINLY = Manner()
 
 PLAIN = frozenset((int, float, complex, bool, str, bytes, type(None)))
 _SEQUENCES = frozenset((range, str, bytes))
-_HEADER = struct.Struct("!qqdqq")
 
 
 class Calls:
@@ -85,68 +83,6 @@ class Calls:
         self.manner = manner
 
 
-class Reply:
-    """Outcomes of a prefix of a batch, not looked into before they are asked for.
-
-    Args:
-        pid: The process in which the calls ran.
-        count: How many outcomes there are.
-        seconds: How long the calls took.
-        failed: Which of them are errors.
-        body: The outcomes: a list of them, or their bytes.
-        returned: How many calls at the end of the batch are given back, as others may run them.
-    """
-
-    __slots__ = ("_body", "count", "failed", "pid", "plain", "returned", "seconds")
-
-    def __init__(
-        self,
-        pid: int,
-        count: int,
-        seconds: float,
-        failed: tuple[int, ...],
-        body: object,
-        returned: int = 0,
-    ) -> None:
-        self.pid = pid
-        self.count = count
-        self.seconds = seconds
-        self.failed = failed
-        self.returned = returned
-        self._body = body
-        self.plain = False
-        """Whether all outcomes are known to be values; not before they are looked into."""
-
-    def outcomes(self, start: int, offset: int = 0, count: int | None = None) -> list[Any]:
-        """Return values, with an `Error` where a call raised.
-
-        Args:
-            start: The index of the call whose outcome comes first.
-            offset: Where that outcome stands.
-            count: How many to return; None: all that follow.
-        """
-        stop = self.count if count is None else offset + count
-        if isinstance(self._body, list):
-            return self._body[offset:stop]
-        self.plain, outcomes, _ = self._loaded()
-        if self.plain:
-            return compact.unpacked(outcomes[offset:stop])
-        return [_opened(outcome, i) for i, outcome in enumerate(outcomes[offset:stop], start)]
-
-    def replay(self) -> None:
-        """Log, warn and print here what the calls did there; once, however often it is asked."""
-        if not isinstance(self._body, list):
-            plain, outcomes, captured = self._loaded()
-            if captured:
-                from taskpar._engine import relay  # here, as it is rarely wanted
-
-                self._body = pickle.dumps((plain, outcomes, []), pickling.PROTOCOL)
-                relay.replay(captured, self.pid)
-
-    def _loaded(self) -> tuple[bool, Any, list[Any]]:
-        return pickle.loads(self._body)  # type: ignore[no-any-return,arg-type]  # as `handover` made it
-
-
 class Refused(NamedTuple):
     """Why a function cannot be pickled.
 
@@ -160,23 +96,47 @@ class Refused(NamedTuple):
 
 
 # ----------------------------------------------------------------------------------- there
-def pack(calls: Calls, reference: "Reference | Refused") -> bytes:
+def pack(calls: Calls, reference: "Reference | Refused", loan: "Loan | None" = None) -> bytes:
     """Turn a batch into bytes; what cannot be pickled becomes the outcome of its own call.
 
     Args:
         calls: The batch.
         reference: How the worker gets the function, or why it cannot be pickled.
+        loan: Takes what is big; None: it is among the bytes.
     """
+    plain: bool | None
     if isinstance(reference, Refused):
         numbers = range(calls.start, calls.start + len(calls.items))
         errors = [crossing(reference.why, number, reference.cause) for number in numbers]
-        items: object = [(exceptions.dumps(error),) for error in errors]
+        items: object = [(exceptions.dumps(error), None) for error in errors]
         plain, known = False, None
     else:
         plain, known = _is_plain(calls.items), _travelling(reference)
-        items = calls.items if plain else _apart(calls)
-    packed = (known, calls.shape, plain, items, calls.start, _packed_manner(calls.manner))
-    return pickle.dumps(packed, pickling.PROTOCOL)
+        items = calls.items if plain else _apart(calls, loan)
+        if plain and loan is not None and compact.size_of(items) >= beside.BIG:
+            plain, items = None, beside.packed(items, loan)
+    pieces = loan.pieces if loan is not None else []
+    manner = _packed_manner(calls.manner)
+    parts = (known, calls.shape, plain, items, calls.start, manner, pieces)
+    data = pickle.dumps(parts, pickling.PROTOCOL)
+    if loan is not None and len(data) >= beside.BIG and (piece := loan.put(data)):
+        return pickle.dumps((piece,), pickling.PROTOCOL)
+    return data
+
+
+def unpack(
+    payload: bytes | memoryview, shelf: "Shelf | None" = None
+) -> tuple[list[Any], "dict[int, Lease]"]:
+    """Return the parts of what `pack` made, and what it laid down beside them.
+
+    These are: the reference, the shape, whether items are plain (None: but packed as a whole), the
+    items, the number of the first call, and the manner.
+    """
+    *parts, pieces = pickle.loads(payload)
+    if not parts and shelf is not None:
+        *parts, pieces = pickle.loads(shelf.lease(pieces).view())
+    leases = {} if shelf is None else {piece[0]: shelf.lease(piece) for piece in pieces}
+    return parts, leases
 
 
 def _packed_manner(manner: Manner) -> tuple[object, ...] | None:
@@ -209,12 +169,13 @@ def _is_plain(items: Sequence[Any]) -> bool:
     return types <= PLAIN
 
 
-def _apart(calls: Calls) -> list[object]:
-    """Pickle every item alone; in place of one that can't be, its error, in a tuple."""
+def _apart(calls: Calls, store: "Loan | None") -> list[object]:
+    """Pack every item alone; in place of one that can't be, its error, and None."""
     items: list[object] = []
     for index, item in enumerate(calls.items, calls.start):
         try:
-            items.append(pickling.dumps(item))
+            packed = beside.packed(item, store)
+            items.append(packed if len(packed) > 1 else packed[0])
         except BaseException as error:  # its __reduce__ may raise anything
             if exceptions.is_ctrl_c(error):
                 raise
@@ -223,65 +184,8 @@ def _apart(calls: Calls) -> list[object]:
             why = explanation(
                 "argument", error, thing=item, function=calls.function, shape=calls.shape
             )
-            items.append((exceptions.dumps(crossing(why, index, error)),))
+            items.append((exceptions.dumps(crossing(why, index, error)), None))
     return items
-
-
-def crossing(why: "Explanation", index: int, cause: BaseException) -> CrossingError:
-    """Make the outcome of a call of which something cannot cross."""
-    error = CrossingError(why.of(index), index)
-    error.__cause__ = cause
-    return error
-
-
-# ------------------------------------------------------------------------------------ back
-Sealed = tuple[bytes] | tuple[bytes, bool]
-"""A value that is pickled, as anyone could write to it; or an error, if there is more to it."""
-
-
-def sealed_reply(
-    pid: int, seconds: float, outcomes: list[Any], captured: list[Any], returned: int = 0
-) -> bytes:
-    """Turn outcomes into bytes: the head, where the errors are, and the body.
-
-    Args:
-        pid: This process.
-        seconds: How long the calls took.
-        outcomes: Plain values, and what is `Sealed`.
-        captured: What they logged, warned of and printed.
-        returned: How many calls at the end of the batch will not be started.
-    """
-    kinds = set(map(type, outcomes))
-    plain = tuple not in kinds
-    failed = () if plain else [i for i, o in enumerate(outcomes) if type(o) is tuple and len(o) > 1]
-    head = _HEADER.pack(pid, len(outcomes), seconds, len(failed), returned)
-    where = struct.pack(f"!{len(failed)}q", *failed)
-    body = compact.packed(outcomes, kinds)
-    return head + where + pickle.dumps((plain, body, captured), pickling.PROTOCOL)
-
-
-def read_reply(data: bytes | memoryview) -> Reply:
-    """Read the head of a reply; the body stays bytes."""
-    view = memoryview(data)
-    pid, count, seconds, failures, returned = _HEADER.unpack(view[: _HEADER.size])
-    end = _HEADER.size + 8 * failures
-    failed = struct.unpack(f"!{failures}q", view[_HEADER.size : end])
-    return Reply(pid, count, seconds, failed, view[end:], returned)
-
-
-def _opened(outcome: Any, index: int) -> Any:
-    """Return a plain value as it is, and what was `Sealed` unpickled."""
-    if not isinstance(outcome, tuple):
-        return outcome
-    packed, *raised = cast("Sealed", outcome)
-    try:
-        return Error(exceptions.loads(packed), index) if raised else pickle.loads(packed)
-    except BaseException as error:  # its __setstate__ may raise anything
-        if exceptions.is_ctrl_c(error):
-            raise
-        from taskpar._engine.culprit import explanation  # here, as it is rarely needed
-
-        return Error(crossing(explanation("result", error), index, error), index)
 
 
 # ------------------------------------------------------------------------------ starting workers

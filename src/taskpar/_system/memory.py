@@ -1,9 +1,16 @@
-"""How much memory a process uses."""
+"""How much memory a process uses, and how much there is."""
 
+import os
 import sys
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 _KIB = 1024
+_GROUP_LIMITS = (
+    "/sys/fs/cgroup/memory.max",  # version 2, as a container sees its own group
+    "/sys/fs/cgroup/memory/memory.limit_in_bytes",  # version 1
+)
 
 
 def resident(pid: int | None = None) -> int | None:
@@ -40,6 +47,18 @@ def _own_peak() -> int | None:
     except ImportError:  # POSIX only
         return None
     return getrusage(RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else _KIB)
+
+
+@cache
+def total() -> int:
+    """Return how much memory there is for this machine or container, in bytes; 0 if not known."""
+    sizes: list[int] = []
+    with suppress(AttributeError, ValueError, OSError):  # POSIX only, and not all of it
+        sizes.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    for path in _GROUP_LIMITS:
+        with suppress(ValueError, OSError):  # "max", or no such group
+            sizes.append(int(Path(path).read_text("ascii")))
+    return min(sizes, default=0)
 
 
 def own_peak_quickly() -> int:

@@ -103,6 +103,35 @@ class Segment(_Handle):
         """
         return mmap.mmap(self._still_open().descriptor, self.size, access=mmap.ACCESS_COPY)
 
+    @property
+    def descriptor(self) -> int:
+        """The file, for whoever maps a part of it."""
+        return self._still_open().descriptor
+
+    def window(self, first: int, size: int) -> memoryview:
+        """A part of the memory, writable, shared by all; it outlives `close`."""
+        return memoryview(mmap.mmap(self.descriptor, size, offset=first))
+
+    def write(self, data: "memoryview | bytes", first: int) -> None:
+        """Write data to a place, without mapping it; OSError if there is no memory for it."""
+        view = memoryview(data).cast("B")
+        while view:
+            done = os.pwrite(self.descriptor, view, first)
+            view, first = view[done:], first + done
+
+    def read_into(self, data: bytearray, first: int) -> None:
+        """Copy what lies at a place."""
+        view = memoryview(data)
+        while view:
+            done = os.preadv(self.descriptor, [view], first)
+            view, first = view[done:], first + done
+
+    def forget(self, first: int, size: int) -> None:
+        """Give the memory of a part back to the system; it is full of zeros again."""
+        if sys.platform == "linux":
+            with mmap.mmap(self.descriptor, size, offset=first) as part:
+                part.madvise(mmap.MADV_REMOVE)
+
     def close(self) -> None:
         """Let it go: the descriptor now, and the memory with the last view of it."""
         memory, self._memory = self._memory, None

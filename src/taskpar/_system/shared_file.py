@@ -177,6 +177,21 @@ def _nameless_file() -> int | None:
     return None
 
 
+def nameless_memory() -> bool:
+    """Tell whether a new file lies in memory and has no name: such a one may be huge, but empty."""
+    if sys.platform != "linux" or os.environ.get("TASKPAR_NO_MEMFD"):
+        return False
+    descriptor = -1
+    try:
+        descriptor = os.memfd_create("taskpar")
+        return os.path.exists(_path_of(descriptor))
+    except (OSError, AttributeError):
+        return False
+    finally:
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
 def _named_file() -> tuple[int, str]:
     import tempfile
 

@@ -10,7 +10,8 @@ from taskpar._engine.backend import Death, Parcel, Report, WorkerInfo
 from taskpar._engine.running import run_in_thread
 
 if TYPE_CHECKING:
-    from taskpar._engine.wire import Calls, Reply
+    from taskpar._engine.reply import Reply
+    from taskpar._engine.wire import Calls
 
 
 class FuturesBackend:

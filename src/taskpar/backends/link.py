@@ -9,7 +9,9 @@ from time import monotonic
 from typing import NamedTuple
 
 from taskpar._engine.backend import Death, WorkerInfo
+from taskpar._engine.reply import Reply, read_reply
 from taskpar._system import memory
+from taskpar._system.arena import Arena, Loan, Shelf, forking_a_worker, memory_for
 from taskpar._system.channel import ParentEnd
 from taskpar._system.lifeline import kill_group
 from taskpar._system.mainless import exitcode_of, mainless
@@ -35,6 +37,8 @@ class Hiring(NamedTuple):
         most: How many calls a worker may run; 0: no bound.
         memory: Bytes of resident memory with which it ends; 0: no bound.
         slots: How many workers there may be: among so many the processors are shared.
+        shared: Bytes of memory in which what is big lies: half of it for what goes to workers, half
+            for what comes from all of them.
     """
 
     context: BaseContext
@@ -43,6 +47,21 @@ class Hiring(NamedTuple):
     most: int
     memory: int
     slots: int
+    shared: int = 0
+
+
+class Workplace(NamedTuple):
+    """What a worker shares with its parent.
+
+    Args:
+        board: The rows in which workers note what they do.
+        place: Which row is this worker's.
+        arena: Where what is big lies in batches; None: nothing does.
+    """
+
+    board: Board
+    place: int
+    arena: Arena | None
 
 
 class Link:
@@ -51,14 +70,14 @@ class Link:
     Args:
         hiring: What it is made of.
         name: The name of the process.
-        board: The rows in which workers note what they do.
-        place: Which row is this worker's.
+        workplace: What it shares with its parent.
 
     Raises:
         Exception: The process cannot be started.
     """
 
-    def __init__(self, hiring: Hiring, name: str, board: Board, place: int) -> None:
+    def __init__(self, hiring: Hiring, name: str, workplace: Workplace) -> None:
+        board, place, arena = workplace
         self.place = place
         self.name = name
         self.ticket: int | None = None
@@ -69,11 +88,14 @@ class Link:
         self.row = board.row(place)
         self.row.reset()
         self.channel = ParentEnd()
+        results = memory_for(hiring.shared // 2 // hiring.slots)
+        self._shelf = None if results is None else Shelf(results)
+        self._loans: list[Loan] = []
         self.process = mainless(hiring.context, hiring.worker_class, _PRELOADED)(name=name)
         given = Assignment(
             Arrival(Surroundings.here(hiring.slots)),
             self.channel.worker_end,
-            pickle.dumps(board.segment),
+            pickle.dumps((board.segment, arena and arena.segment, results)),
             place,
             hiring.startup,
             hiring.most,
@@ -81,7 +103,8 @@ class Link:
         )
         self.process.assignment = given
         try:
-            self.process.start()
+            with forking_a_worker():
+                self.process.start()
             self.pid = self.process.pid or 0
         except BaseException:  # Ctrl-C may come when it has been started
             if self.process.pid:
@@ -98,11 +121,18 @@ class Link:
         self.deaf = False
         """Whether the channel has ended, so that only the end of the process is waited for."""
 
-    def send(self, message: bytes) -> None:
-        """Give the worker a message; nothing happens if it is dead, as its sentinel tells that."""
+    def send(self, message: bytes, loan: Loan | None = None) -> None:
+        """Give the worker a message; nothing happens if it is dead, as its sentinel tells that.
+
+        Args:
+            message: The bytes.
+            loan: What lies elsewhere of it.
+        """
         with self._writing:
             if self._ended:
                 return
+            if loan is not None and loan.pieces:
+                self._loans = [*(each for each in self._loans if each.is_out()), loan]
             self.row.clear()
             try:
                 self.channel.write(message, self.process.sentinel)
@@ -121,6 +151,10 @@ class Link:
         except (EOFError, OSError):
             self.deaf = True
             return []
+
+    def reply(self, body: memoryview) -> Reply:
+        """Read the head of a reply."""
+        return read_reply(body, self._shelf)
 
     def stop(self, position: int | None) -> None:
         """Ask the process to end, if it is at this position; it is killed if it does not."""
@@ -167,6 +201,7 @@ class Link:
         death = Death(why, row.position, self.pid, code, row.seconds, peak)
         with self._living, self._writing:  # nobody else may use what is closed now
             self._ended = True
+            self._loans.clear()
             self.channel.close()
             if code is not None:  # else somebody else is asking multiprocessing, just now
                 self.process.close()

@@ -14,6 +14,7 @@ from os import getpid
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from taskpar._engine import exceptions, running, wire
+from taskpar._engine.reply import count_of
 from taskpar.backends.board import Row
 from taskpar.backends.child import Arrival, become_worker
 from taskpar.backends.worker import DONE, FAILED, LAST
@@ -60,7 +61,7 @@ class _Here:
     def count(self, reply: bytes) -> None:
         """Count how many calls may still come."""
         if self.most:
-            self.left -= wire.read_reply(reply).count
+            self.left -= count_of(reply)
 
 
 _here: _Here

@@ -16,10 +16,11 @@ from typing import Any, cast
 from taskpar._engine import exceptions
 from taskpar._engine.backend import Death, Parcel, Report, WorkerInfo
 from taskpar._system import ctrl_c, lifeline
+from taskpar._system.arena import Arena, Loan
 from taskpar._system.watch import Watch
 from taskpar.backends.board import Board
 from taskpar.backends.hearing import Hearing
-from taskpar.backends.link import Hiring, Link
+from taskpar.backends.link import Hiring, Link, Workplace
 from taskpar.backends.worker import DONE, FAILED, STOP
 
 _HEARD, _ENDED = range(2)
@@ -67,6 +68,7 @@ class QueueBackend:
         self._report = report
         lifeline.read_end()  # it starts a process: another thread could miss Ctrl-C meanwhile
         self._board = Board(2 * self.slots)
+        self._arena = Arena.made(self._hiring.shared // 2)
         self._woken, self._waker = Pipe(duplex=False)
         self._watch = Watch()
         self._watch.add(self._woken, None)
@@ -75,6 +77,10 @@ class QueueBackend:
         self._listener.start()
 
     # ---------------------------------------------------------------------------- sending
+    def loan(self) -> Loan | None:
+        """Return what takes the big pieces of one batch."""
+        return None if self._arena is None else Loan(self._arena)
+
     def send(self, ticket: int, parcel: Parcel) -> None:
         """Write the batch to the worker that became idle last, or to a new one."""
         with self._lock:
@@ -87,7 +93,7 @@ class QueueBackend:
         if link is None:
             self._send_to_new(ticket, parcel)
         else:
-            link.send(cast("bytes", parcel.content))
+            link.send(cast("bytes", parcel.content), parcel.loan)
 
     def _send_to_new(self, ticket: int, parcel: Parcel) -> None:
         with self._lock:
@@ -98,7 +104,7 @@ class QueueBackend:
             self._coming[ticket] = False
         link = self._hire(ticket, parcel.label, place)
         if link is not None and not link.doomed:
-            link.send(cast("bytes", parcel.content))
+            link.send(cast("bytes", parcel.content), parcel.loan)
 
     def _hire(self, ticket: int, label: str | None, place: int) -> Link | None:
         """Start a worker for a ticket; where that is impossible, report it, and return None."""
@@ -107,7 +113,7 @@ class QueueBackend:
             name = label
         try:
             with ctrl_c.later():  # a worker that has been started must be known
-                link = Link(self._hiring, name, self._board, place)
+                link = Link(self._hiring, name, Workplace(self._board, place, self._arena))
                 link.ticket = ticket
                 with self._lock:
                     self._links.add(link)
@@ -139,6 +145,7 @@ class QueueBackend:
             self._woken.close()
             self._waker.close()
         self._board.close()
+        self._arena = None
 
     def hear(self, enough: Callable[[], bool], deadline: float | None) -> None:
         """Let who waits for a result hear it himself, if nobody else hears."""
@@ -216,10 +223,11 @@ class QueueBackend:
         elif ticket is None:
             return
         elif kind == DONE:
+            reply = link.reply(body)
             self._is_idle(link)
-            self._report.done(ticket, body)
+            self._report.done(ticket, reply)
         else:  # PART, or its last words: then the slot is free when the process has ended
-            self._report.part(ticket, body)
+            self._report.part(ticket, link.reply(body))
 
     def _is_idle(self, link: Link) -> None:
         with self._lock:

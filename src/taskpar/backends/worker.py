@@ -11,16 +11,15 @@
 import multiprocessing
 import pickle
 from contextvars import Context
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from taskpar._engine import exceptions, running, wire
+from taskpar._engine.reply import count_of
+from taskpar._system.arena import Arena, Shelf
 from taskpar._system.channel import WorkerEnd
 from taskpar._system.memory import resident
 from taskpar.backends.board import Row
 from taskpar.backends.child import Arrival, become_worker
-
-if TYPE_CHECKING:
-    from taskpar._system.segment import Segment
 
 STOP = b""
 """The stop word: the message that is no batch."""
@@ -36,20 +35,21 @@ class Assignment(NamedTuple):
     Args:
         channel: Its end of the channel.
         arrival: What is around its parent; first, as it comes before all that is unpickled.
-        board: The pickled memory of the rows in which workers note what they do.
+        memory: What is shared with the parent, pickled: the rows in which workers note what they
+            do, where batches have what is big, and where replies have it.
         place: Which of the rows is this worker's.
         startup: The initializer and its arguments, pickled; None where there is none.
         most: How many calls it may run; 0: no bound.
-        memory: Bytes of resident memory with which it begins no batch any more; 0: no bound.
+        enough: Bytes of resident memory with which it begins no batch any more; 0: no bound.
     """
 
     arrival: Arrival
     channel: WorkerEnd
-    board: bytes
+    memory: bytes
     place: int
     startup: bytes | None
     most: int
-    memory: int
+    enough: int
 
 
 _current: "Worker | None" = None
@@ -95,7 +95,7 @@ class Worker(multiprocessing.Process):
 
     def _work(self, given: Assignment) -> None:
         try:
-            board: Segment = pickle.loads(given.board)
+            board, batches, replies = pickle.loads(given.memory)
         except FileNotFoundError:
             return  # the parent has let go of it, before this had begun
         try:
@@ -107,11 +107,12 @@ class Worker(multiprocessing.Process):
             given.channel.write(FAILED + exceptions.dumps(error))
             return
         try:
-            self._serve(given, Row(board, given.place))
+            shelf, arena = batches and Shelf(batches), replies and Arena(replies)
+            self._serve(given, Row(board, given.place), running.Memory(shelf, arena))
         finally:
             self.teardown()
 
-    def _serve(self, given: Assignment, row: Row) -> None:
+    def _serve(self, given: Assignment, row: Row, memory: running.Memory) -> None:
         left = given.most
         row.arrive(self.pid or 0)
 
@@ -119,12 +120,12 @@ class Worker(multiprocessing.Process):
             given.channel.write(PART + reply)
 
         def enough() -> bool:
-            return bool(given.memory) and (resident() or 0) > given.memory
+            return bool(given.enough) and (resident() or 0) > given.enough
 
         while payload := given.channel.read():
-            reply = running.run(payload, row, part, left, enough)
+            reply = running.run(payload, row, part, left, enough, memory)
             if given.most:
-                left -= wire.read_reply(reply).count
+                left -= count_of(reply)
             ends = bool(given.most and left <= 0) or enough()
             given.channel.write((LAST if ends else DONE) + reply)
             if ends:

@@ -1,0 +1,236 @@
+"""Pieces of an arena: never written to while somebody looks, used again when nobody does."""
+
+import os
+import sys
+from itertools import count
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from segments import posix
+
+from taskpar._system import arena as module
+from taskpar._system.arena import KEPT, MAPPED, Arena, Loan, Piece, Shelf, forking_a_worker
+from taskpar._system.shared_file import nameless_memory
+
+pytestmark = pytest.mark.skipif(not nameless_memory(), reason="needs memory files")
+
+PAGE = 4096
+
+
+def sides(size: int = 1 << 20) -> tuple[Arena, Shelf]:
+    """Both sides of an arena, in this one process."""
+    arena = Arena.made(size)
+    assert arena is not None
+    return arena, Shelf(arena.segment)
+
+
+def put(arena: Arena, data: bytes) -> Piece:
+    """Lay data down."""
+    piece = arena.put(data)
+    assert piece is not None
+    return piece
+
+
+def memory_of(arena: Arena) -> int:
+    """How many bytes it takes."""
+    return os.fstat(arena.segment.descriptor).st_blocks * 512
+
+
+@pytest.mark.parametrize("size", [0, 1, PAGE, PAGE + 1, 100_000, MAPPED - 1, MAPPED, MAPPED + 1])
+def test_what_is_laid_down_is_there(size: int) -> None:
+    """Byte for byte, as it was then, and each look gives bytes of the looker's own."""
+    arena, shelf = sides(MAPPED + 2 * PAGE)
+    data = bytearray(os.urandom(min(size, 1000)).ljust(size, b"."))
+    lease = shelf.lease(put(arena, memoryview(data)))  # type: ignore[arg-type]
+    before = bytes(data)
+    data[:] = bytes(size)
+    one, other = lease.view(), lease.view()
+    assert bytes(one) == bytes(other) == before
+    if size:
+        one[0] ^= 255
+        assert bytes(other) == before == bytes(lease.view())
+
+
+@given(data=st.data())
+def test_no_piece_is_written_to_while_somebody_looks(data: st.DataObject) -> None:
+    """Whatever is laid down, looked at and let go, in any order, mapped or not."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "MAPPED", 2 * PAGE)
+        patch.setattr(module, "KEPT", 3 * PAGE)
+        arena, shelf = sides(10 * PAGE)
+        there: list[tuple[Any, bytes]] = []
+        for number in range(data.draw(st.integers(1, 40))):
+            if there and data.draw(st.booleans()):
+                there.pop(data.draw(st.integers(0, len(there) - 1)))
+            size = data.draw(st.integers(1, 4 * PAGE))
+            content = bytes([number]) * size
+            if (piece := arena.put(content)) is not None:
+                lease = shelf.lease(piece)
+                there.append((lease.view() if data.draw(st.booleans()) else lease, content))
+            for thing, expected in there:
+                assert bytes(thing.view() if hasattr(thing, "view") else thing) == expected
+        there.clear()
+        thing = lease = None
+        assert arena.put(bytes(10 * PAGE)) is not None, "all of it is free again"
+
+
+def test_memory_is_used_again() -> None:
+    """What was given back is where the next piece goes."""
+    arena, shelf = sides()
+    places = set()
+    for _ in range(100):
+        piece = put(arena, bytes(300_000))
+        places.add(piece[1])
+        shelf.lease(piece).view()
+    assert len(places) == 1
+
+
+def test_what_has_no_room_is_refused_until_there_is_some() -> None:
+    """Nothing is overwritten, and nothing raises."""
+    arena, shelf = sides(2 * PAGE)
+    leases = [shelf.lease(put(arena, bytes(PAGE))) for _ in range(2)]
+    assert arena.put(b"x") is None
+    leases.pop()
+    assert arena.put(b"x") is not None
+    assert arena.put(bytes(3 * PAGE)) is None
+
+
+def test_a_mapped_view_keeps_its_piece() -> None:
+    """Also when the lease and all other views have gone."""
+    arena, shelf = sides(MAPPED)
+    lease = shelf.lease(put(arena, bytes(MAPPED)))
+    view = memoryview(lease.view())[5:10]
+    del lease
+    assert arena.put(b"x") is None
+    assert bytes(view) == bytes(5)
+    del view
+    assert arena.put(b"x") is not None
+
+
+def test_memory_that_is_not_needed_goes_back_to_the_system() -> None:
+    """A certain amount stays, to be used again."""
+    arena, shelf = sides(4 * KEPT)
+    leases = [shelf.lease(put(arena, bytes(KEPT // 8))) for _ in range(24)]
+    assert memory_of(arena) >= 3 * KEPT
+    leases.clear()
+    assert KEPT // 2 <= memory_of(arena) <= KEPT + KEPT // 4
+
+
+def test_a_loan_that_is_let_go_takes_back_what_the_reader_has_not() -> None:
+    """The message was not sent, or its reader has died; what the reader gave back is another's."""
+    arena, shelf = sides(2 * PAGE)
+    loan = Loan(arena)
+    assert not loan.is_out()
+    assert loan.put(bytes(PAGE))
+    read, unread = loan.pieces[0], loan.put(bytes(PAGE))
+    assert unread
+    assert loan.is_out()
+    shelf.lease(read)
+    assert loan.is_out()
+    again = put(arena, b"another's")
+    assert again[:2] == read[:2]
+    del loan
+    assert arena.is_lent(again)
+    assert bytes(shelf.lease(again).view()) == b"another's"
+    assert arena.put(bytes(2 * PAGE)) is not None
+
+
+def test_part_of_a_loan_can_be_taken_back() -> None:
+    """As it is not sent."""
+    arena, _ = sides(2 * PAGE)
+    loan = Loan(arena)
+    kept, other = loan.put(b"kept"), loan.put(b"other")
+    assert kept
+    assert other
+    loan.take_back([other])
+    assert loan.pieces == [kept]
+    assert arena.put(b"x") is not None
+
+
+def test_there_may_be_more_pieces_than_bytes_that_tell_of_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Then there is no room, whatever the memory."""
+    monkeypatch.setattr(module, "_SLOTS", PAGE)
+    arena, shelf = sides(1 << 26)
+    leases = [shelf.lease(put(arena, b"x")) for _ in range(PAGE)]
+    assert arena.put(b"x") is None
+    leases.pop()
+    assert arena.put(b"x") is not None
+
+
+@posix
+def test_a_forked_process_may_look_as_long_as_it_likes() -> None:
+    """What was there at the fork is not used again; the fork of a worker of ours does not count."""
+    arena, shelf = sides(3 * PAGE)
+    with forking_a_worker():
+        ours = shelf.lease(put(arena, b"ours"))
+        _fork_and_end()
+    del ours
+    theirs = shelf.lease(put(arena, b"theirs"))
+    place = theirs._piece[1]  # where it is, is what this is about
+    _fork_and_end()
+    assert bytes(theirs.view()) == b"theirs"
+    del theirs
+    later = [put(arena, b"later") for _ in range(2)]
+    assert place not in {piece[1] for piece in later}
+    assert arena.put(b"x") is None
+
+
+@posix
+def test_what_a_forked_process_lets_go_is_not_given_back() -> None:
+    """Its copy of a lease ends with it; the lease here does not."""
+    arena, shelf = sides(PAGE)
+    with forking_a_worker():
+        lease = [shelf.lease(put(arena, b"here"))]
+        _fork_and_end(lease.clear)
+    assert arena.put(b"x") is None
+    assert bytes(lease[0].view()) == b"here"
+
+
+def _fork_and_end(do: Any = int) -> None:
+    pid = os.fork()
+    if not pid:
+        do()
+        os._exit(0)
+    os.waitpid(pid, 0)
+
+
+def test_there_is_none_where_there_are_no_memory_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file on a disk is no memory: what is big goes through the channel."""
+    monkeypatch.setenv("TASKPAR_NO_MEMFD", "1")
+    assert Arena.made(1 << 20) is None
+
+
+def test_there_is_none_where_none_is_wanted() -> None:
+    """No bytes, no arena."""
+    assert Arena.made(0) is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc")
+def test_an_arena_takes_no_address_space() -> None:
+    """A bound on that is a common one, and an arena may be as big as the memory."""
+
+    def mapped() -> int:
+        with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123
+            return int(file.read().split()[0]) * PAGE
+
+    before = mapped()
+    arena, shelf = sides(1 << 40)
+    lease = shelf.lease(put(arena, bytes(100)))
+    assert mapped() - before < 1 << 24
+    assert bytes(lease.view()) == bytes(100)
+    assert memory_of(arena) < 1 << 20
+
+
+def test_views_are_numbered_apart() -> None:
+    """Many at once, of many sizes: each is its own."""
+    arena, shelf = sides(1 << 24)
+    numbers = count()
+    leases = [
+        (n, shelf.lease(put(arena, b"%d" % n * 1000)))
+        for n, _ in zip(numbers, range(500), strict=False)
+    ]
+    assert all(bytes(lease.view()) == b"%d" % n * 1000 for n, lease in leases)
