@@ -2,17 +2,17 @@
 
 import concurrent.futures
 from collections.abc import Callable, Collection, Mapping
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
-from taskpar._model.checks import check_callable, count_or_none, positive_int, positive_or_none
-from taskpar._system.cpus import available_cpus, waitable
+from taskpar._model.checks import check_callable, positive_or_none
+from taskpar._system.cpus import available_cpus
 from taskpar.errors import CapabilityError
 from taskpar.executor import Executor
 
 if TYPE_CHECKING:
     from multiprocessing.context import BaseContext
 
-    from taskpar.backends.link import Hiring
+    from taskpar.backends.hiring import WorkerWords
     from taskpar.backends.worker import Worker, current_worker
 
 __all__ = [
@@ -26,7 +26,6 @@ __all__ = [
 ]
 
 Initializer = Callable[..., object]
-MemoryLimit = int | tuple[int, int] | None
 
 
 def __getattr__(name: str) -> object:
@@ -54,39 +53,6 @@ def _checked(initializer: Initializer | None) -> Initializer | None:
     return initializer
 
 
-def _most(max_tasks_per_child: int | None) -> int:
-    return positive_or_none("max_tasks_per_child", max_tasks_per_child) or 0
-
-
-def _worker_class(worker_class: "type[Worker] | None") -> "type[Worker]":
-    from taskpar.backends.worker import Worker
-
-    if worker_class is None:
-        return Worker
-    given: object = worker_class  # whatever the annotation promises
-    if not (isinstance(given, type) and issubclass(given, Worker)):
-        raise TypeError(f"worker_class must be a subclass of taskpar.Worker, not {worker_class!r}")
-    return worker_class
-
-
-def _context(mp_context: "str | BaseContext | None") -> "BaseContext":
-    """Return a context of multiprocessing: the one asked for, else forkserver, else spawn."""
-    import multiprocessing
-    from multiprocessing.context import BaseContext
-
-    methods = multiprocessing.get_all_start_methods()
-    if mp_context is None:
-        return multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
-    if isinstance(mp_context, BaseContext):
-        return multiprocessing.get_context(mp_context.get_start_method())
-    allowed = f"mp_context must be one of {methods}, a multiprocessing context, or None"
-    if not isinstance(mp_context, str):
-        raise TypeError(f"{allowed}, not {mp_context!r}")
-    if mp_context not in methods:
-        raise ValueError(f"{allowed}, not {mp_context!r}")
-    return multiprocessing.get_context(mp_context)
-
-
 def _startup(initializer: Initializer | None, initargs: tuple[Any, ...]) -> bytes | None:
     """Return the initializer as workers get it.
 
@@ -99,53 +65,6 @@ def _startup(initializer: Initializer | None, initargs: tuple[Any, ...]) -> byte
     return pack_startup(_checked(initializer), initargs)
 
 
-def _memory(limit: MemoryLimit) -> tuple[int, int]:
-    """Return the bytes above which a worker is replaced, and killed; 0: never."""
-    name = "max_memory_per_child"
-    if limit is None:
-        return 0, 0
-    if not isinstance(limit, tuple):
-        return positive_int(name, limit), 0
-    if len(limit) != 2:
-        raise ValueError(f"{name} must be a number of bytes, two of them, or None, not {limit!r}")
-    soft, hard = (positive_int(f"{name}[{place}]", each) for place, each in enumerate(limit))
-    if hard < soft:
-        raise ValueError(f"{name} must be a pair of which the second is no less, not {limit!r}")
-    return soft, hard
-
-
-def _shared(most: int | None) -> int:
-    """Return the bytes of memory in which big data may lie on its way; a quarter of what there is.
-
-    Nothing of it is taken before it is used.
-    """
-    from taskpar._system import memory
-
-    given = count_or_none("max_shared_bytes", most)
-    return memory.total() // 4 if given is None else given
-
-
-class WorkerWords(TypedDict, total=False):
-    """What the constructors of `ProcessExecutor` and `QueueExecutor` take besides; see there."""
-
-    max_tasks_per_child: int | None
-    max_memory_per_child: MemoryLimit
-    max_shared_bytes: int | None
-    worker_class: "type[Worker] | None"
-
-
-def _hiring(
-    slots: int, mp_context: "str | BaseContext | None", startup: bytes | None, more: WorkerWords
-) -> "Hiring":
-    from taskpar.backends.link import Hiring
-
-    most = _most(more.get("max_tasks_per_child"))
-    memory, _ = _memory(more.get("max_memory_per_child"))
-    context, cls = _context(mp_context), _worker_class(more.get("worker_class"))
-    shared = _shared(more.get("max_shared_bytes"))
-    return Hiring(context, cls, startup, most, memory, waitable(slots), shared)
-
-
 _PROCESSES = "ProcessExecutor, PoolExecutor or QueueExecutor"
 _WORKERS = "ProcessExecutor or QueueExecutor"
 _ELSEWHERE = {
@@ -154,6 +73,8 @@ _ELSEWHERE = {
     "max_memory_per_child": _WORKERS,
     "max_shared_bytes": _WORKERS,
     "worker_class": _WORKERS,
+    "idle_timeout": "QueueExecutor",
+    "preload": _WORKERS,
 }
 """Words that some executors cannot do, and which can."""
 
@@ -251,6 +172,8 @@ class ProcessExecutor(Executor):
         max_tasks_per_child: 1, if anything: a process runs one call.
         max_memory_per_child: As for `QueueExecutor`; only the second of a pair makes a difference.
         max_shared_bytes: As for `QueueExecutor`.
+        preload: As for `QueueExecutor`.
+        idle_timeout: No matter: its processes are never idle.
         worker_class: The `Worker` to start; None: `Worker` itself.
     """
 
@@ -262,17 +185,16 @@ class ProcessExecutor(Executor):
         initargs: tuple[Any, ...] = (),
         **more: "Unpack[WorkerWords]",
     ) -> None:
+        from taskpar.backends import hiring
         from taskpar.backends.process import ProcessBackend
 
-        _refuse(ProcessExecutor, more, WorkerWords.__annotations__)
-        most = _most(more.get("max_tasks_per_child"))
-        if most > 1:
-            wrong = f"not {most}: a process of ProcessExecutor runs one call"
-            raise ValueError(f"max_tasks_per_child must be 1 or None, {wrong}")
+        _refuse(ProcessExecutor, more, hiring.WorkerWords.__annotations__)
         startup = _startup(initializer, initargs)
-        hiring = _hiring(_count(max_workers), mp_context, startup, more)
-        _, hard = _memory(more.get("max_memory_per_child"))
-        super().__init__(ProcessBackend(hiring._replace(most=1), hard))
+        terms = hiring.terms(_count(max_workers), mp_context, startup, more)
+        if terms.most > 1:
+            wrong = f"not {terms.most}: a process of ProcessExecutor runs one call"
+            raise ValueError(f"max_tasks_per_child must be 1 or None, {wrong}")
+        super().__init__(ProcessBackend(terms._replace(most=1)))
 
 
 class PoolExecutor(Executor):
@@ -287,8 +209,7 @@ class PoolExecutor(Executor):
         **elsewhere: What only `ProcessExecutor` and `QueueExecutor` can do, as None.
 
     Raises:
-        CapabilityError: ``max_memory_per_child``, ``max_shared_bytes`` or ``worker_class`` is not
-            None.
+        CapabilityError: One of the others is not None.
     """
 
     def __init__(
@@ -301,11 +222,12 @@ class PoolExecutor(Executor):
         max_tasks_per_child: int | None = None,
         **elsewhere: None,
     ) -> None:
+        from taskpar.backends import hiring
         from taskpar.backends.pool import PoolBackend
 
         _refuse(PoolExecutor, elsewhere)
-        slots, context = _count(max_workers), _context(mp_context)
-        most = _most(max_tasks_per_child)
+        slots, context = _count(max_workers), hiring.context_of(mp_context)
+        most = hiring.most_calls(max_tasks_per_child)
         super().__init__(PoolBackend(slots, context, _checked(initializer), initargs, most))
 
 
@@ -325,6 +247,11 @@ class QueueExecutor(Executor):
         max_shared_bytes: Bytes of memory, shared with the workers, in which arrays and other data
             from 64 KB up lie on their way; what finds no room goes through a pipe. None: a quarter
             of what the machine or the container has.
+        idle_timeout: Seconds after which a worker that has nothing to do leaves; another is started
+            when there is work for it. None: it stays.
+        preload: Names of modules that the fork server imports once, so that no worker has to; it
+            must not be running yet. True: what this program has imported, but for what starts
+            threads when it is imported. None: none. No matter under other start methods.
         worker_class: The `Worker` to start; None: `Worker` itself.
     """
 
@@ -336,10 +263,10 @@ class QueueExecutor(Executor):
         initargs: tuple[Any, ...] = (),
         **more: "Unpack[WorkerWords]",
     ) -> None:
+        from taskpar.backends import hiring
         from taskpar.backends.queue import QueueBackend
 
-        _refuse(QueueExecutor, more, WorkerWords.__annotations__)
+        _refuse(QueueExecutor, more, hiring.WorkerWords.__annotations__)
         startup = _startup(initializer, initargs)
-        hiring = _hiring(_count(max_workers), mp_context, startup, more)
-        _, hard = _memory(more.get("max_memory_per_child"))
-        super().__init__(QueueBackend(hiring, hard))
+        terms = hiring.terms(_count(max_workers), mp_context, startup, more)
+        super().__init__(QueueBackend(terms))

@@ -21,7 +21,7 @@ from taskpar._engine.reply import Reply
 from taskpar._engine.running import run, run_in_thread
 from taskpar._engine.wire import Calls, Manner
 from taskpar.backends.futures import FuturesBackend
-from taskpar.backends.link import Hiring
+from taskpar.backends.hiring import Hiring
 from taskpar.backends.pool import PoolBackend
 from taskpar.backends.process import ProcessBackend
 from taskpar.backends.queue import QueueBackend
@@ -150,7 +150,7 @@ def threads(initialize):
 
 def hiring(start, most=0):
     """Two workers that start like this, and run so many calls."""
-    return Hiring(multiprocessing.get_context(start), Worker, None, most, 0, 2)
+    return Hiring(multiprocessing.get_context(start), Worker, None, most, (0, 0), 2)
 
 
 def queue(start):

@@ -18,7 +18,7 @@ from taskpar._engine.treatment import (
 )
 from taskpar._engine.wire import PLAINLY
 from taskpar._model.outcome import NOTE, Record, record_of
-from taskpar.backends.link import Hiring
+from taskpar.backends.hiring import Hiring
 from taskpar.backends.queue import QueueBackend
 from taskpar.backends.serial import SerialBackend
 
@@ -31,7 +31,7 @@ def queue_backend():
 
     from taskpar import Worker
 
-    return QueueBackend(Hiring(get_context(), Worker, None, 0, 0, 1))
+    return QueueBackend(Hiring(get_context(), Worker, None, 0, (0, 0), 1))
 
 
 # ------------------------------------------------------------------------------ rules and manners

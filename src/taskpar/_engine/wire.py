@@ -174,8 +174,8 @@ def _apart(calls: Calls, store: "Loan | None") -> list[object]:
     items: list[object] = []
     for index, item in enumerate(calls.items, calls.start):
         try:
-            packed = beside.packed(item, store)
-            items.append(packed if len(packed) > 1 else packed[0])
+            head, *pieces = beside.packed(item, store)
+            items.append((head, *pieces) if pieces else head)
         except BaseException as error:  # its __reduce__ may raise anything
             if exceptions.is_ctrl_c(error):
                 raise

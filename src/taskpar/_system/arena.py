@@ -24,7 +24,7 @@ from taskpar._system.segment import Segment
 from taskpar._system.shared_file import nameless_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
 MAPPED = 1 << 24
 """Bytes from which a piece is mapped: below that, a copy into memory that was used before is as
@@ -261,7 +261,7 @@ def _forking() -> None:
 
 
 @contextmanager
-def forking_a_worker() -> "Iterator[None]":
+def forking_a_worker() -> "Generator[None]":
     """While a worker is forked: it looks at nothing that was there before it."""
     _mine.ours = True
     try:

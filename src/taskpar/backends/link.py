@@ -4,7 +4,6 @@ import pickle
 import signal
 import threading
 from math import inf
-from multiprocessing.context import BaseContext
 from time import monotonic
 from typing import NamedTuple
 
@@ -17,6 +16,7 @@ from taskpar._system.lifeline import kill_group
 from taskpar._system.mainless import exitcode_of, mainless
 from taskpar.backends.board import Board
 from taskpar.backends.child import Arrival
+from taskpar.backends.hiring import Hiring
 from taskpar.backends.surroundings import Surroundings
 from taskpar.backends.worker import Assignment, Worker
 
@@ -25,29 +25,6 @@ _PRELOADED = (Worker.__module__, "cloudpickle")
 GRACE = 0.5
 """Seconds between asking a worker to end (SIGTERM) and killing it: a task that wants to clean up
 may have a handler for that signal."""
-
-
-class Hiring(NamedTuple):
-    """What all workers of a backend are made of.
-
-    Args:
-        context: How to start a process.
-        worker_class: The `Worker` to run.
-        startup: The pickled initializer; None where there is none.
-        most: How many calls a worker may run; 0: no bound.
-        memory: Bytes of resident memory with which it ends; 0: no bound.
-        slots: How many workers there may be: among so many the processors are shared.
-        shared: Bytes of memory in which what is big lies: half of it for what goes to workers, half
-            for what comes from all of them.
-    """
-
-    context: BaseContext
-    worker_class: type[Worker]
-    startup: bytes | None
-    most: int
-    memory: int
-    slots: int
-    shared: int = 0
 
 
 class Workplace(NamedTuple):
@@ -85,13 +62,16 @@ class Link:
         """Whether it has been asked to end, or killed."""
         self.doomed_at = inf
         """When it is killed, if it has not ended before that."""
+        self.idle_since = 0.0
+        """When it had nothing to do any more, if it has not."""
         self.row = board.row(place)
         self.row.reset()
         self.channel = ParentEnd()
         results = memory_for(hiring.shared // 2 // hiring.slots)
         self._shelf = None if results is None else Shelf(results)
         self._loans: list[Loan] = []
-        self.process = mainless(hiring.context, hiring.worker_class, _PRELOADED)(name=name)
+        preloaded = (*_PRELOADED, *hiring.preload)
+        self.process = mainless(hiring.context, hiring.worker_class, preloaded)(name=name)
         given = Assignment(
             Arrival(Surroundings.here(hiring.slots)),
             self.channel.worker_end,
@@ -99,7 +79,7 @@ class Link:
             place,
             hiring.startup,
             hiring.most,
-            hiring.memory,
+            hiring.memory[0],
         )
         self.process.assignment = given
         try:

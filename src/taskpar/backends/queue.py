@@ -20,7 +20,8 @@ from taskpar._system.arena import Arena, Loan
 from taskpar._system.watch import Watch
 from taskpar.backends.board import Board
 from taskpar.backends.hearing import Hearing
-from taskpar.backends.link import Hiring, Link, Workplace
+from taskpar.backends.hiring import Hiring
+from taskpar.backends.link import Link, Workplace
 from taskpar.backends.worker import DONE, FAILED, STOP
 
 _HEARD, _ENDED = range(2)
@@ -35,7 +36,6 @@ class QueueBackend:
 
     Args:
         hiring: What a worker is made of.
-        hard_memory: Bytes of resident memory with which a worker is killed; 0: no bound.
     """
 
     inline = False
@@ -45,10 +45,10 @@ class QueueBackend:
     named_after_task = False
     """Whether a worker has the name of what it runs, as one does that runs nothing else."""
 
-    def __init__(self, hiring: Hiring, hard_memory: int = 0) -> None:
+    def __init__(self, hiring: Hiring) -> None:
         self.slots = hiring.slots
         self._hiring = hiring
-        self._hard_memory = hard_memory
+        _, self._hard_memory = hiring.memory
         self._lock = threading.RLock()  # the garbage collector may come here anywhere
         self._links: set[Link] = set()
         self._doomed: set[Link] = set()
@@ -186,7 +186,7 @@ class QueueBackend:
 
     def _is_watchful(self) -> bool:
         """Whether there are workers to look after, whatever is heard."""
-        return bool(self._hard_memory or self._doomed)
+        return bool(self._hard_memory or self._doomed or self._hiring.idle)
 
     def _patience(self, seconds: float | None) -> float | None:
         """Return after how many seconds to look after workers, or whoever asks has to know."""
@@ -194,14 +194,21 @@ class QueueBackend:
             return seconds
         with self._lock:
             due = min((link.doomed_at for link in self._links), default=inf)
+            if self._hiring.idle and self._idle:
+                due = min(due, self._idle[0].idle_since + self._hiring.idle)
         if self._hard_memory and self._links:
             due = min(due, monotonic() + WATCH_SECONDS)
         due = min(due, inf if seconds is None else monotonic() + seconds)
         return None if due == inf else max(0.0, due - monotonic())
 
     def _look_after(self) -> None:
-        """Kill workers that do not leave when asked to, or that have grown much too big."""
+        """Kill workers that do not leave when asked to, or that have grown much too big.
+
+        Those that have been idle for too long are asked to leave.
+        """
         with self._lock:
+            while self._hiring.idle and self._idle and self._has_idled(self._idle[0]):
+                self._idle.pop(0).send(STOP)
             links = list(self._links)
             self._doomed &= self._links
         for link in links:
@@ -209,6 +216,9 @@ class QueueBackend:
                 link.kill(f", over its limit of {self._hard_memory:,} bytes of memory,")
             elif link.doomed_at <= monotonic():
                 link.kill()
+
+    def _has_idled(self, link: Link) -> bool:
+        return link.idle_since + self._hiring.idle <= monotonic()
 
     def _hear(self, link: Link) -> None:
         for message in link.messages():
@@ -235,6 +245,7 @@ class QueueBackend:
             if link.doomed:  # its last call ended in this very moment: the next is not to suffer
                 link.send(STOP)
                 return
+            link.idle_since = monotonic()
             self._idle.append(link)
             if self._stopping:
                 link.send(STOP)
