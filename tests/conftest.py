@@ -81,9 +81,9 @@ def nothing_left(request: pytest.FixtureRequest, shared: SharedExecutors) -> Ite
         assert left_since(before, shared.held) == [], "left behind by this test"
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(scope="module", params=[*KINDS, "auto"])
 def executor(request: pytest.FixtureRequest, shared: SharedExecutors) -> Executor:
-    """Each of the five executors, alive and warm, with two workers."""
+    """Each of the executors, alive and warm, with two workers."""
     return shared.of(quick(request.param))
 
 

@@ -23,6 +23,7 @@ from taskpar.errors import (
 )
 from taskpar.executor import Executor
 from taskpar.executors import (
+    AutoExecutor,
     PoolExecutor,
     ProcessExecutor,
     QueueExecutor,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "AutoExecutor",
     "CapabilityError",
     "CrossingError",
     "DescribedError",

@@ -11,12 +11,14 @@ import threading
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
+from functools import partial
 from typing import TypeVar
 
 from taskpar._engine import place
-from taskpar._model.checks import short
+from taskpar._model.checks import executor_or_none, short
 from taskpar.executor import Executor
 from taskpar.executors import (
+    AutoExecutor,
     PoolExecutor,
     ProcessExecutor,
     QueueExecutor,
@@ -63,21 +65,24 @@ def _using(executor: E) -> Generator[E, None, None]:
         _used.reset(token)
 
 
-def ambient() -> Executor:
+def ambient(word: str | None = None) -> Executor:
     """Return the executor that decorated functions run on, here and now.
 
     That of the innermost `use` in this place; else, in a worker, a serial one; else the default
     of the process, which is made when it is first asked for, and again after a shutdown or a fork.
 
+    Args:
+        word: What the function wants by default, where the environment says nothing.
+
     Raises:
         ValueError: The environment variable ``TASKPAR_EXECUTOR``, which tells the default, is not
-            ``serial``, ``thread``, ``process``, ``pool`` or ``queue``, with or without ``:N`` for
-            N workers.
+            ``serial``, ``thread``, ``process``, ``pool``, ``queue`` or ``auto``, with or without
+            ``:N`` for N workers.
     """
     used = _used.get()
     if used is not None and used[1] is place.here():
         return used[0]
-    return (_serial if place.inside_worker() or _is_daemon() else _default).get()
+    return (_serial if place.inside_worker() or _is_daemon() else _default_for(word)).get()
 
 
 def _is_daemon() -> bool:
@@ -122,24 +127,33 @@ _KINDS: dict[str, Callable[[int | None], Executor]] = {
     "process": ProcessExecutor,
     "pool": PoolExecutor,
     "queue": QueueExecutor,
+    "auto": AutoExecutor,
 }
 
 
-def _from_environment() -> Executor:
-    """Make the executor that the environment asks for."""
-    wish = os.environ.get("TASKPAR_EXECUTOR") or "queue"
-    kind, colon, count = wish.partition(":")
-    workers = int(count) if count.isascii() and count.isdigit() else 0
-    if kind not in _KINDS or (colon and not workers):
-        raise ValueError(
-            f"TASKPAR_EXECUTOR must be one of {', '.join(_KINDS)}, alone or followed by :N for N "
-            f"workers (a positive integer), not {wish!r}"
-        )
-    return _KINDS[kind](workers or None)
+def _wished(word: str | None = None) -> Executor:
+    """Make the executor that the environment asks for, else this word, else the usual one."""
+    asked = executor_or_none("TASKPAR_EXECUTOR", os.environ.get("TASKPAR_EXECUTOR") or None)
+    kind, _, count = (asked or word or "queue").partition(":")
+    return _KINDS[kind](int(count) if count else None)
 
 
 _serial = _Kept(SerialExecutor)
-_default = _Kept(_from_environment)
+_default = _Kept(_wished)
+_defaults: dict[str, _Kept] = {}
+"""Those of functions that want another one than usual, by the word for it."""
+
+
+def _default_for(word: str | None) -> _Kept:
+    if word is None:
+        return _default
+    return _defaults.get(word) or _defaults.setdefault(word, _Kept(partial(_wished, word)))
+
+
+def _begin_anew() -> None:
+    for kept in (_serial, _default, *_defaults.values()):
+        kept.begin_anew()
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_serial.begin_anew)
-    os.register_at_fork(after_in_child=_default.begin_anew)
+    os.register_at_fork(after_in_child=_begin_anew)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
+    from taskpar._engine.mapping import Mapping
     from taskpar._engine.submissions import Submissions
     from taskpar._model.options import OptionWords
 
@@ -38,14 +39,15 @@ class Executor(concurrent.futures.Executor):
 
     Args:
         backend: The kind of worker to run them on.
+        job: What a ``map`` becomes; None: calls that all run on those workers.
 
     Source: `concurrent.futures.Executor`, whose methods and words these are.
     """
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Backend, job: "type[Mapping] | None" = None) -> None:
         from taskpar._engine.core import Core  # here, as it is slow to import
 
-        self._core = Core(backend)
+        self._core = Core(backend) if job is None else Core(backend, job)
         self._options = Options()
         self._submitting: Submissions | None = None
 
@@ -69,6 +71,8 @@ class Executor(concurrent.futures.Executor):
         view = object.__new__(type(self))
         view._core = self._core
         view._options = self._options.updated(**changes)
+        if view._options.executor is not None:
+            raise TypeError("executor is an option of @parallel alone: an executor is one already")
         view._submitting = None
         self._core.check(view._options, type(self).__name__)
         return view
@@ -284,7 +288,7 @@ class Executor(concurrent.futures.Executor):
             wait: Whether to return only then.
             cancel_futures: Whether to cancel the calls that have not been started.
         """
-        self._core.engine.shutdown(wait, cancel_futures=cancel_futures)
+        self._core.shutdown(wait, cancel_futures=cancel_futures)
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         """Shut down: wait for all calls, or after an exception only for those that run.
@@ -293,7 +297,7 @@ class Executor(concurrent.futures.Executor):
         stopped where that is possible.
         """
         kill = kind is not None and not issubclass(kind, Exception)
-        self._core.engine.shutdown(wait=True, cancel_futures=kind is not None, kill=kill)
+        self._core.shutdown(wait=True, cancel_futures=kind is not None, kill=kill)
 
     def workers(self) -> tuple[WorkerInfo, ...]:
         """Tell which workers there are now: their names, process ids, and whether they live."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from taskpar.backends.worker import Worker, current_worker
 
 __all__ = [
+    "AutoExecutor",
     "PoolExecutor",
     "ProcessExecutor",
     "QueueExecutor",
@@ -270,3 +271,42 @@ class QueueExecutor(Executor):
         startup = _startup(initializer, initargs)
         terms = hiring.terms(_count(max_workers), mp_context, startup, more)
         super().__init__(QueueBackend(terms))
+
+
+class AutoExecutor(Executor):
+    """Runs calls here, in the thread that reads their results, until workers pay.
+
+    A ``map`` starts here, a few milliseconds at a time, and measures. What is left goes to the
+    workers of a `QueueExecutor` as soon as that saves more than it costs: to start them, if there
+    are none yet, to send the calls, and to have their data cross. ``results.report`` tells what was
+    chosen, and why. Each call is run once. Calls of `submit` go to workers: the caller does not
+    wait for them.
+
+    What runs here shares the caller's memory, so law L8 (own memory) cannot hold: functions must
+    not rely on writing to their arguments, or on not doing so.
+
+    Args:
+        max_workers: As for `QueueExecutor`; with one worker, all calls of a ``map`` run here.
+        mp_context: As for `ProcessExecutor`.
+        initializer: As for `QueueExecutor`. With one, all calls go to workers.
+        initargs: Its arguments.
+        **more: What `QueueExecutor` takes. With a ``worker_class``, all calls go to workers.
+    """
+
+    def __init__(
+        self,
+        max_workers: int | None = None,
+        mp_context: "str | BaseContext | None" = None,
+        initializer: Initializer | None = None,
+        initargs: tuple[Any, ...] = (),
+        **more: "Unpack[WorkerWords]",
+    ) -> None:
+        from taskpar._engine.choosing import Choosing
+        from taskpar.backends import hiring
+        from taskpar.backends.queue import QueueBackend
+
+        _refuse(AutoExecutor, more, hiring.WorkerWords.__annotations__)
+        startup = _startup(initializer, initargs)
+        terms = hiring.terms(_count(max_workers), mp_context, startup, more)
+        anywhere = startup is None and more.get("worker_class") is None
+        super().__init__(QueueBackend(terms), Choosing if anywhere else None)

@@ -149,8 +149,8 @@ class Parallel(Generic[P, R_co]):
 
     def _executor(self) -> Executor:
         self._check_bound()
-        executor = ambient()
-        given = self._options.given()
+        executor = ambient(self._options.executor)
+        given = self._options.updated(executor=None).given()
         return executor.options(**given) if given else executor
 
     def _check_bound(self) -> None:
@@ -316,7 +316,7 @@ def parallel(fn: Any = _NOTHING, /, **options: Any) -> Any:
     Args:
         fn: A function or method, also a static or class method, above or below its own decorator
             (a class method from Python 3.13 on: ``@parallel`` above ``@classmethod``).
-        options: What `Options` has: ``name``, ``chunksize``, ``buffersize``.
+        options: What `Options` has: ``name``, ``executor``, ``chunksize``, ``time_limit``, ...
 
     Returns:
         A `Parallel`; it has the function's name, docstring and signature. Without ``fn``: a

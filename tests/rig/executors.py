@@ -4,10 +4,12 @@ import multiprocessing
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 from rig.leaks import Resource, resources
 from taskpar import (
+    AutoExecutor,
     Executor,
     PoolExecutor,
     ProcessExecutor,
@@ -15,7 +17,33 @@ from taskpar import (
     SerialExecutor,
     ThreadExecutor,
 )
+from taskpar._engine.choosing import Choosing
+from taskpar._engine.core import Core
 from taskpar._system import lifeline
+
+
+class _Restless(Choosing):
+    """Hands over after so many calls, whatever they cost: after none, then after one, ..."""
+
+    _number_of_them = count()
+
+    def _begin(self) -> None:
+        self._patience = next(self._number_of_them) % 7
+        super()._begin()
+
+    def next_block(self, deadline: float) -> tuple[list[Any], bool]:
+        if self._delivered >= self._patience:
+            self.hand_over()
+        return super().next_block(deadline)
+
+
+class RestlessExecutor(AutoExecutor):
+    """An `AutoExecutor` that does not look at what pays, so that every way to go is gone."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._core = Core(self._core.engine.backend, _Restless)
+
 
 CLASSES: dict[str, type[Executor]] = {
     "serial": SerialExecutor,
@@ -23,8 +51,9 @@ CLASSES: dict[str, type[Executor]] = {
     "process": ProcessExecutor,
     "pool": PoolExecutor,
     "queue": QueueExecutor,
+    "auto": RestlessExecutor,
 }
-KINDS = tuple(CLASSES)
+KINDS = ("serial", "thread", "process", "pool", "queue")
 PROCESS_KINDS = ("process", "pool", "queue")
 
 

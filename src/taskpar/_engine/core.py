@@ -6,7 +6,7 @@ Imported with the first executor: whoever only imports taskpar does not wait for
 import weakref
 from collections.abc import Callable, Iterable
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from taskpar._engine.backend import Backend
 from taskpar._engine.engine import Engine
@@ -16,16 +16,22 @@ from taskpar._engine.submissions import Submissions
 from taskpar._engine.treatment import check_capable
 from taskpar._model.options import Options
 
+if TYPE_CHECKING:
+    from taskpar._engine.wire import Shape
+
 
 class Core:
     """When nobody holds it any more, its workers may go.
 
     Args:
         backend: The kind of worker to run calls on.
+        job: What a ``map`` becomes.
     """
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Backend, job: type[Mapping] = Mapping) -> None:
         self.engine = Engine(backend)
+        self._job = job
+        self._jobs: weakref.WeakSet[Mapping] = weakref.WeakSet()
         self._numbers = count()
         self._submissions: dict[Options, Submissions] = {}
         weakref.finalize(self, self.engine.abandon).atexit = False
@@ -59,4 +65,14 @@ class Core:
         """Start the job of a ``map``, or with ``rows`` of a ``starmap``."""
         source = source_of(iterables, rows=rows)
         star = rows or len(iterables) > 1
-        return Mapping(self.engine, fn, "star" if star else "one", source, options, ordered=ordered)
+        shape: Shape = "star" if star else "one"
+        made = self._job(self.engine, fn, shape, source, options, ordered=ordered)
+        if self._job is not Mapping:
+            self._jobs.add(made)
+        return made
+
+    def shutdown(self, wait: bool, *, cancel_futures: bool, kill: bool = False) -> None:
+        """Take no more jobs, and let the workers go when all calls are home."""
+        for job in list(self._jobs):
+            job.finish_elsewhere()
+        self.engine.shutdown(wait, cancel_futures=cancel_futures, kill=kill)

@@ -73,10 +73,10 @@ class Engine:
             ExecutorClosedError: After `shutdown`.
             InitializerError: No worker can be made.
         """
-        self._check_open()
+        self.check_open()
         self._start()
         with self._lock:
-            self._check_open()
+            self.check_open()
             number = next(self._numbers)
             self.jobs[number] = job
         self._sweep()
@@ -105,7 +105,13 @@ class Engine:
                 "make another one here"
             )
 
-    def _check_open(self) -> None:
+    def check_open(self) -> None:
+        """Check that it takes calls.
+
+        Raises:
+            ExecutorClosedError: After `shutdown`, or in a forked process.
+            InitializerError: No worker can be made.
+        """
         self.check_process()
         if self._closing:
             raise ExecutorClosedError("cannot schedule new futures: the executor was shut down")
@@ -132,10 +138,10 @@ class Engine:
             ExecutorClosedError: After `shutdown`.
         """
         event = events.Submitted(number, start, stop, rules, more)
-        self._check_open()
+        self.check_open()
         with self._whole():
             with self._lock:
-                self._check_open()
+                self.check_open()
                 actions = self._ledger.handle(event, monotonic())
             self._do(actions)
             self._settle_down()
@@ -151,14 +157,14 @@ class Engine:
             ExecutorClosedError: After `shutdown`.
         """
         event = events.Submitted(number, call, call + 1, rules)
-        self._check_open()
+        self.check_open()
         self._unheard.add(event)
         if self._ledger.full and not self._closing:
             return
         with self._whole():
             with self._lock:
                 if self._closing and self._unheard.withdraw(event):
-                    self._check_open()
+                    self.check_open()
                 actions = self._heard()
             self._do(actions)
             self._settle_down()

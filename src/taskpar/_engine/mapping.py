@@ -80,9 +80,20 @@ class Mapping:
         self._cut_off: TaskparError | None = None
         self._ahead = options.buffersize or (inf if source.whole else BUFFERSIZE)
         self._closed = False
-        self._number = engine.add(self)
-        if not engine.backend.inline or source.whole:
+        self._begin()
+
+    def _begin(self) -> None:
+        self._number = self._engine.add(self)
+        if not self._engine.backend.inline or self._source.whole:
             self._read()
+
+    @property
+    def report(self) -> str:
+        """Where its calls run."""
+        backend = self._engine.backend
+        if backend.inline:
+            return "all calls run here: there are no workers"
+        return f"all calls go to {backend.slots} workers"
 
     # ------------------------------------------------------------------- for the engine
     def calls(self, start: int, stop: int) -> wire.Calls | int:
@@ -129,6 +140,9 @@ class Mapping:
             over = self._unread and self._settled >= self._submitted
         if over:
             self._engine.forget(self._number)
+
+    def finish_elsewhere(self) -> None:
+        """Have calls run that were not given to workers; these all are."""
 
     def leave(self) -> None:
         """Know that nobody will read a result: the calls run, and then all is let go."""

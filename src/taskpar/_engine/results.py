@@ -173,6 +173,11 @@ class Results(Iterator[R], Generic[R]):
                     del outcome, self  # as in `__next__`
             values.append(outcome)
 
+    @property
+    def report(self) -> str:
+        """Where the calls run, and why there, in a sentence."""
+        return self._job.report
+
     def close(self) -> None:
         """Read no more: calls that wait are not run, and the input is closed.
 

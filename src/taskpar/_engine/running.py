@@ -207,7 +207,7 @@ def _outcome(call: Call, item: Any) -> Any:
     try:
         return call(item)
     except BaseException as error:  # noqa: BLE001  # also SystemExit: it is the task's, not the worker's
-        return Error(_without_ours(error))
+        return Error(without_ours(error))
 
 
 def run_direct(calls: Calls) -> Reply:
@@ -259,12 +259,12 @@ def _captured(call: Call, tell: Callable[[int], object], start: int) -> Call:
     return told
 
 
-_OURS = frozenset((__file__, calling.__code__.co_filename))
+_OURS = frozenset(f"taskpar._engine.{name}" for name in ("running", "calling", "choosing"))
 
 
-def _without_ours(error: BaseException) -> BaseException:
+def without_ours(error: BaseException) -> BaseException:
     """Take our own frames off the top of a traceback."""
     trace = vars(BaseException)["__traceback__"].__get__(error)  # past what its class makes of it
-    while trace is not None and trace.tb_frame.f_code.co_filename in _OURS:
+    while trace is not None and trace.tb_frame.f_globals.get("__name__") in _OURS:
         trace = trace.tb_next
     return BaseException.with_traceback(error, trace)

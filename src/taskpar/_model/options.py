@@ -30,6 +30,7 @@ class OptionWords(TypedDict, total=False):
     cancel_running: bool | None
     relay: Relay | None
     context: bool | None
+    executor: str | None
 
 
 _CHECKS: dict[str, Callable[[str, object], Any]] = {
@@ -44,6 +45,7 @@ _CHECKS: dict[str, Callable[[str, object], Any]] = {
     "cancel_running": checks.flag_or_none,
     "relay": partial(checks.choice_or_none, choices=("log", "all")),
     "context": checks.flag_or_none,
+    "executor": checks.executor_or_none,
 }
 
 
@@ -74,6 +76,8 @@ class Options(Value):
             (``"all"``), come to the caller's process; None: no.
         context: Whether tasks see the `contextvars` of who asks for them, where their values can
             travel; None: yes.
+        executor: For `parallel` alone: what the function runs on, where neither `use` nor the
+            environment says so; a word as for ``TASKPAR_EXECUTOR``. None: ``"queue"``.
 
     Raises:
         TypeError: An option is of the wrong type, or is none of these.
@@ -93,6 +97,7 @@ class Options(Value):
     cancel_running: bool | None
     relay: Relay | None
     context: bool | None
+    executor: str | None
 
     def __init__(self, **words: "Unpack[OptionWords]") -> None:
         for name in words:

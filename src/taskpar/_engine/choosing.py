@@ -1,0 +1,299 @@
+"""A ``map`` that runs its calls here, in the reader's thread, until workers pay.
+
+::
+
+    next() ── run some calls here, measure ── would workers gain? ── no ──► the next ones here
+                                                     │ yes
+                                                     ▼
+                  workers are there: all that is left goes to them, as in any `Mapping`
+                  they are not: they are started beside, while calls go on here
+
+Each call is run once: here, or by a worker. One that turns out to be long, when nothing is known
+yet, does not hold up those behind it: they go to workers while it runs.
+"""
+
+import threading
+from itertools import count
+from math import inf
+from os import getpid
+from time import perf_counter, sleep
+from typing import Any
+
+from taskpar._engine import beside, pickling
+from taskpar._engine.calling import Call, shaped
+from taskpar._engine.exceptions import is_ctrl_c
+from taskpar._engine.mapping import Mapping
+from taskpar._engine.running import without_ours
+from taskpar._engine.submissions import Submissions, reference_to
+from taskpar._engine.wire import Refused
+from taskpar._model.options import Options
+from taskpar._model.outcome import Error
+from taskpar.errors import ExecutorClosedError, InitializerError
+
+BLOCK_SECONDS = 0.003
+"""How long a block of calls is to take: results come, and costs are looked at, after each."""
+
+LONG_SECONDS = 0.02
+"""A call that takes longer does not hold up those behind it."""
+
+START_SECONDS = 0.15
+"""What it costs to start workers, where there are none yet."""
+
+SEND_SECONDS = 0.3e-6
+"""What it costs this process to have one call of many run elsewhere, besides its data."""
+
+BYTES_PER_SECOND = 4e9
+"""How fast big data crosses."""
+
+LEAST_SECONDS = 0.003
+"""What it costs to have the rest run by workers that are there."""
+
+WORTH = 0.8
+"""What a call must cost with workers, at the most, as a part of what it costs here."""
+
+
+class Choosing(Mapping):
+    """The job of a ``map`` of `AutoExecutor`."""
+
+    _number = -1
+    _here = False
+    """Whether calls are run here, so far."""
+    _why = "all calls go to workers, as an option or the executor needs them"
+    _next = 0
+    """The first call that neither has been run here nor is being."""
+    _seconds = 0.0
+    """How long a call took, in the last block."""
+    _crossing: float | None = None
+    """How long the data of a call takes to cross, one way; None: not looked at."""
+    _stays = False
+    """Whether it is certain that all calls run here."""
+    _starting: threading.Thread | None = None
+    """Starts workers, while calls go on here."""
+
+    def _begin(self) -> None:
+        options = self._options
+        if options.time_limit or options.cancel_running or options.context is False:
+            super()._begin()
+            return
+        self._engine.check_open()
+        self._here = True
+        self._stays = self._engine.backend.slots == 1
+        self._call: Call = shaped(self._function, self._shape)
+        if self._source.whole:
+            self._source.advance(self._ahead)
+
+    @property
+    def report(self) -> str:
+        """What was chosen, and why."""
+        if not self._here:
+            return self._why
+        if not self._delivered:
+            return "no call was run yet"
+        left = self._left()
+        so_far = " so far" if left or not self._source.exhausted else ""
+        why = f", {self._why}" if self._stays and self._crossing == inf else ""
+        return f"all calls{so_far} ran here: {self._figures(left)}{why}"
+
+    def _left(self) -> int:
+        """Return how many calls are left; where nobody knows, as many as there were."""
+        left = self._source.stop - self._delivered
+        return left if self._source.exhausted else max(left, self._delivered)
+
+    # ------------------------------------------------------------------------- for the reader
+    def next_block(self, deadline: float) -> tuple[list[Any], bool]:
+        """Run some calls and return their outcomes, or do as any other job."""
+        if self._here and not self._closed:
+            self._engine.check_process()
+            source = self._source
+            if source.stop == self._delivered and source.error is None and not source.exhausted:
+                self._engine.check_open()
+                source.advance(self._delivered + self._ahead)
+            if source.stop == self._delivered:
+                outcome = self._ended()
+                self._next = self._delivered
+                return [outcome], False
+            return self._run_some(), False
+        return super().next_block(deadline)
+
+    def _run_some(self) -> list[Any]:
+        """Run a block of calls here."""
+        start = self._delivered
+        many = int(BLOCK_SECONDS / self._seconds) if self._seconds else 1
+        with self._mutex:
+            self._next = min(self._source.stop, start + max(1, min(many, 2 * start)))
+        watch = self._watched() if self._next - start == 1 else None
+        items = self._source.items(start, self._next)
+        outcomes: list[Any] = []
+        began = perf_counter()
+        try:
+            self._run(items, start, outcomes)
+        finally:
+            if watch is not None:
+                watch.cancel()
+            self._took(outcomes, start, perf_counter() - began)
+        if self._here:
+            self._choose(items[len(outcomes) - 1], outcomes[-1])
+        return outcomes
+
+    def _run(self, items: Any, start: int, outcomes: list[Any]) -> None:
+        """Run calls up to the first error: nothing behind one is run before it is seen."""
+        call, add = self._call, outcomes.append
+        try:
+            for item in items:
+                add(call(item))
+        except BaseException as error:  # noqa: BLE001  # also SystemExit: it is the call's
+            number = len(outcomes)
+            add(self._tried_again(items[number], start + number, error))
+
+    def _tried_again(self, item: Any, index: int, error: BaseException) -> Any:
+        """Try a call again that has failed, if that is wanted; return its outcome."""
+        for attempt in range(1, self._rules.retries + 1):
+            seconds = self._attempts.retry(index, attempt, error, None)
+            if seconds is None:
+                break
+            sleep(seconds)
+            try:
+                return self._call(item)
+            except BaseException as again:  # noqa: BLE001  # as in `_run`
+                error = again
+        return Error(without_ours(error))
+
+    def _took(self, outcomes: list[Any], start: int, seconds: float) -> None:
+        """Note that calls have been run here."""
+        stop = start + len(outcomes)
+        if outcomes:
+            self._seconds = max(seconds / len(outcomes), 1e-9)
+        if Error in map(type, outcomes):
+            self._mark_all(outcomes, start, getpid())
+        self._attempts.forget(start, stop)
+        with self._mutex:
+            self._next = self._delivered = stop
+            if self._here:
+                self._submitted = stop
+        self._source.forget(start, stop)
+
+    # ------------------------------------------------------------------------------ choosing
+    def _choose(self, item: Any, outcome: Any) -> None:
+        """Let workers have the rest, if they would be quicker."""
+        if self._stays or type(outcome) is Error:
+            return
+        if self._left() * self._seconds < LEAST_SECONDS:
+            return
+        there = bool(self._engine.workers())
+        started = there if self._starting is None else not self._starting.is_alive()
+        cost = LEAST_SECONDS if started else START_SECONDS
+        if self._left() * self._seconds < cost:
+            return
+        if self._crossing is None:
+            self._look_at_crossing(item, outcome)
+        if self._gain() < cost:
+            return
+        if started:
+            self.hand_over()
+        elif self._starting is None:
+            self._starting = threading.Thread(
+                target=self._start_workers, name="taskpar-start", daemon=True
+            )
+            self._starting.start()
+
+    def _gain(self) -> float:
+        """Return how many seconds workers would save."""
+        crossing, slots = self._crossing or 0.0, self._engine.backend.slots
+        elsewhere = max((self._seconds + 2 * crossing) / slots, 2 * crossing + SEND_SECONDS)
+        worth = not self._stays and elsewhere < WORTH * self._seconds
+        return self._left() * (self._seconds - elsewhere) if worth else 0.0
+
+    def _look_at_crossing(self, item: Any, outcome: Any) -> None:
+        """Measure what it takes to pack what one call needs and gives."""
+        if isinstance(reference_to(self._function), Refused):
+            self._crossing, self._stays = inf, True
+            self._why = "as the function cannot be pickled"
+            return
+        try:
+            began = perf_counter()
+            views: list[memoryview] = []
+            pickling.dumps((item, outcome), views, beside.BIG)
+            packing = perf_counter() - began
+            self._crossing = packing + sum(view.nbytes for view in views) / BYTES_PER_SECOND
+        except BaseException as error:  # a __reduce__ may raise anything
+            if is_ctrl_c(error):
+                raise
+            self._crossing, self._stays = inf, True
+            self._why = "as what a call needs or gives cannot be pickled"
+
+    def _figures(self, left: int) -> str:
+        known = "" if self._source.exhausted else "maybe "
+        return f"one takes {_text(self._seconds)}, {known}{left:,} left"
+
+    def _start_workers(self) -> None:
+        """Start them, all at once."""
+        starting = Submissions(self._engine, Options(), count())
+        try:
+            futures = [
+                starting.submit(int, (), {}, "start") for _ in range(self._engine.backend.slots)
+            ]
+            for future in futures:
+                future.exception()
+        except (ExecutorClosedError, InitializerError):
+            self._stays = True  # until whoever shut it down comes here
+
+    # ----------------------------------------------------------------------------- handing over
+    def _watched(self) -> threading.Timer | None:
+        """Hand over what is behind a call, if that takes long."""
+        if self._stays or self._source.stop - self._next < 1:
+            return None
+        if self._seconds and self._seconds < LONG_SECONDS / 10:
+            return None
+        watch = threading.Timer(LONG_SECONDS, self.hand_over)
+        watch.daemon = True
+        watch.start()
+        return watch
+
+    def hand_over(self) -> None:
+        """Let workers have all calls that were not begun here; called from any thread."""
+        with self._mutex:
+            if not self._here or self._closed:
+                return
+            self._here = False
+            self._submitted = self._next
+        why = self._figures(self._left()) if self._seconds else "the first one takes long"
+        slots = self._engine.backend.slots
+        self._why = f"calls from {self._next} on went to {slots} workers: {why}"
+        try:
+            self._number = self._engine.add(self)
+        except (ExecutorClosedError, InitializerError) as error:
+            self._cut_off = error
+            return
+        self._submit()
+
+    def passed(self, call: int | None) -> None:
+        """Go on behind an error; here, that is what the next call does anyway."""
+        if not self._here:
+            super().passed(call)
+
+    def finish_elsewhere(self) -> None:
+        """Have calls run that are to run whether or not anybody reads their results."""
+        if self._source.whole and self._source.stop > self._next:
+            self.hand_over()
+
+    def leave(self) -> None:
+        """Know that nobody will read a result: the calls run all the same."""
+        self.finish_elsewhere()
+        if self._number >= 0:
+            super().leave()
+
+    def close(self, *, source: bool) -> None:
+        """Let the job go."""
+        if self._number >= 0:
+            super().close(source=source)
+            return
+        self._closed = True
+        if source:
+            self._source.close()
+
+
+def _text(seconds: float) -> str:
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds / 1e-9:.3g} ns"
