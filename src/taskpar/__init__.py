@@ -8,6 +8,7 @@ from taskpar._model.options import Options
 from taskpar._model.outcome import Record, record_of
 from taskpar._model.partial import Placeholder, partial
 from taskpar._model.retrying import backoff
+from taskpar._model.stats import Stats
 from taskpar._model.task import Task, call
 from taskpar._system.cpus import available_cpus
 from taskpar.ambient import use
@@ -56,6 +57,7 @@ __all__ = [
     "Results",
     "SerialExecutor",
     "SharedCounter",
+    "Stats",
     "Task",
     "TaskTimeoutError",
     "TaskparError",

@@ -12,6 +12,7 @@ from taskpar._engine.backend import Backend, WorkerInfo
 from taskpar._engine.results import Results
 from taskpar._model.checks import check_callable, check_iterable, seconds_or_none
 from taskpar._model.options import Options
+from taskpar._model.stats import Stats
 from taskpar._model.task import Task, call, name_of
 
 if TYPE_CHECKING:
@@ -298,6 +299,10 @@ class Executor(concurrent.futures.Executor):
         """
         kill = kind is not None and not issubclass(kind, Exception)
         self._core.shutdown(wait=True, cancel_futures=kind is not None, kill=kill)
+
+    def stats(self) -> Stats:
+        """Return where the time of all calls of this executor, and of its views, went so far."""
+        return self._core.engine.tally.stats(self._core.engine.backend)
 
     def workers(self) -> tuple[WorkerInfo, ...]:
         """Tell which workers there are now: their names, process ids, and whether they live."""

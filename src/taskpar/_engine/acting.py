@@ -1,7 +1,7 @@
 """Doing what the ledger says: one method for each action, the second half of the engine."""
 
 import threading
-from time import sleep
+from time import perf_counter, sleep
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 from taskpar._engine import deaths, events, wire
@@ -86,6 +86,7 @@ class Actor:
             return
         if left := send.stop - send.start - len(calls.items):
             self._engine.tell(events.Part(send.ticket, 0, 0.0, returned=left))
+        began = perf_counter()
         try:
             loan = cast("LendingBackend", backend).loan() if self._lends else None
             content = calls if backend.direct else wire.pack(calls, job.reference(calls), loan)
@@ -98,8 +99,11 @@ class Actor:
             if main and isinstance(error, KeyboardInterrupt):
                 raise  # Ctrl-C is the user's to see at once
             return
+        packed = perf_counter()
         try:
             backend.send(send.ticket, parcel)
+            if not backend.inline:
+                job.tally.sent(packed - began, perf_counter() - packed, _size_of(parcel))
         except BaseException:  # Ctrl-C: whatever it has cut off, the calls are not lost
             if backend.can_kill:
                 cast("KillingBackend", backend).kill(send.ticket, None)
@@ -109,6 +113,7 @@ class Actor:
     def _settle(self, settle: events.Settle, news: News) -> None:
         job = self._engine.jobs.get(settle.job)
         if job is not None and news.reply is not None:
+            job.tally.home(settle.start, settle.stop, news.reply)
             job.settle(settle.start, settle.stop, news.reply, settle.offset)
 
     def _blame(self, blame: events.Blame, news: News) -> None:
@@ -155,6 +160,11 @@ class Actor:
 
     def _stop(self, stop: events.Stop, news: News) -> None:
         self._engine.let_go()
+
+
+def _size_of(parcel: Parcel) -> int:
+    inside = len(parcel.content) if isinstance(parcel.content, bytes) else 0
+    return inside + (0 if parcel.loan is None else sum(size for _, _, size in parcel.loan.pieces))
 
 
 def _failure(call: int, offset: int | None, late: bool, news: News) -> BaseException:

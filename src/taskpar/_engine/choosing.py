@@ -23,11 +23,13 @@ from taskpar._engine import beside, pickling
 from taskpar._engine.calling import Call, shaped
 from taskpar._engine.exceptions import is_ctrl_c
 from taskpar._engine.mapping import Mapping
+from taskpar._engine.reply import Reply
 from taskpar._engine.running import without_ours
 from taskpar._engine.submissions import Submissions, reference_to
 from taskpar._engine.wire import Refused
 from taskpar._model.options import Options
 from taskpar._model.outcome import Error
+from taskpar._model.stats import in_units
 from taskpar.errors import ExecutorClosedError, InitializerError
 
 BLOCK_SECONDS = 0.003
@@ -163,6 +165,7 @@ class Choosing(Mapping):
         stop = start + len(outcomes)
         if outcomes:
             self._seconds = max(seconds / len(outcomes), 1e-9)
+            self.tally.home(start, stop, Reply(getpid(), len(outcomes), seconds, (), None))
         if Error in map(type, outcomes):
             self._mark_all(outcomes, start, getpid())
         self._attempts.forget(start, stop)
@@ -223,7 +226,7 @@ class Choosing(Mapping):
 
     def _figures(self, left: int) -> str:
         known = "" if self._source.exhausted else "maybe "
-        return f"one takes {_text(self._seconds)}, {known}{left:,} left"
+        return f"one takes {in_units(self._seconds)}, {known}{left:,} left"
 
     def _start_workers(self) -> None:
         """Start them, all at once."""
@@ -290,10 +293,3 @@ class Choosing(Mapping):
         self._closed = True
         if source:
             self._source.close()
-
-
-def _text(seconds: float) -> str:
-    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
-        if seconds >= size:
-            return f"{seconds / size:.3g} {unit}"
-    return f"{seconds / 1e-9:.3g} ns"

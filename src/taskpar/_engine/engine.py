@@ -32,6 +32,7 @@ from taskpar._engine.job import Job
 from taskpar._engine.leaving import close_at_exit
 from taskpar._engine.ledger import Ledger
 from taskpar._engine.reply import reported
+from taskpar._engine.tally import Tally
 from taskpar._engine.unheard import Unheard
 from taskpar._system import ctrl_c
 from taskpar.errors import ExecutorClosedError, InitializerError
@@ -63,6 +64,7 @@ class Engine:
         self._doing = threading.local()
         self._alarm = Alarm(lambda: self.tell(events.Tick()), lambda: self._ledger.due)
         self._actor = Actor(self)
+        self.tally = Tally()
         self._can_hear = hasattr(backend, "hear")
 
     # ------------------------------------------------------------------------ for jobs

@@ -60,6 +60,8 @@ class Outcomes:
         self._part = part
         self._take = take
         self.store = store
+        self.last = 0.0
+        """How many seconds the last call took, if that was long."""
         self._done: list[Any] = []
         self._began = perf_counter()
         self._handing = threading.Lock()
@@ -76,7 +78,10 @@ class Outcomes:
         seconds, self._began = now - self._began, now
         outcomes = self._done[:]
         del self._done[: len(outcomes)]  # the other thread may have put more behind
-        return sealed_reply(os.getpid(), seconds, outcomes, self._take(), returned, self.store)
+        last, self.last = self.last, 0.0
+        return sealed_reply(
+            os.getpid(), seconds, outcomes, self._take(), returned, self.store, last
+        )
 
     def begin(self, rest: Iterator[Any] | None) -> None:
         """Begin a slice of time.

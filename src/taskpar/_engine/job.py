@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from taskpar._engine import wire
 from taskpar._engine.reply import Reply
+from taskpar._engine.tally import Tally
 
 if TYPE_CHECKING:
     from taskpar._engine.constant import Reference
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
 
 class Job(Protocol):
     """A row of numbered calls."""
+
+    tally: Tally
+    """Where their time went."""
 
     @abstractmethod
     def calls(self, start: int, stop: int) -> wire.Calls | int:

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import CancelledError
 from math import inf
-from time import monotonic
+from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
 from taskpar._engine import wire
@@ -16,9 +16,11 @@ from taskpar._engine.engine import Engine
 from taskpar._engine.reply import Reply
 from taskpar._engine.source import Source
 from taskpar._engine.submissions import reference_to
+from taskpar._engine.tally import Tally
 from taskpar._engine.treatment import Attempts, context_for, finish, manner_of, rules_of, shown
 from taskpar._model.options import Options
 from taskpar._model.outcome import Error, Record
+from taskpar._model.stats import Stats
 from taskpar._model.task import Task, name_of
 from taskpar.errors import ExecutorClosedError, InitializerError, TaskparError
 
@@ -67,6 +69,7 @@ class Mapping:
         self._rules = rules_of(options, fail_fast=True)
         self._manner = manner_of(options, engine.backend, context_for(options, engine.backend))
         self._attempts = Attempts(options)
+        self.tally = Tally(engine.tally)
         self._reference: Reference | wire.Refused | None = None
         self._pickling = threading.RLock()
         self._mutex = threading.RLock()  # entered in C, so that Ctrl-C cannot leave it held
@@ -86,6 +89,10 @@ class Mapping:
         self._number = self._engine.add(self)
         if not self._engine.backend.inline or self._source.whole:
             self._read()
+
+    def stats(self) -> Stats:
+        """Return where the time of its calls went."""
+        return self.tally.stats(self._engine.backend)
 
     @property
     def report(self) -> str:
@@ -244,7 +251,9 @@ class Mapping:
         self._attempts.replay(start, stop)
         self._relay(what)
         if isinstance(what, Reply):
+            began = perf_counter()
             outcomes = what.outcomes(start, offset, stop - start)
+            self.tally.add(unpacking=perf_counter() - began)
             plain = what.plain
             if not plain and Error in map(type, outcomes):  # also what could not be unpickled here
                 self._mark_all(outcomes, start, what.pid)
@@ -292,6 +301,14 @@ class Mapping:
         raise StopIteration
 
     def _wait(self, deadline: float) -> None:
+        began = perf_counter()
+        try:
+            self._wait_on(deadline)
+        finally:
+            if not self._engine.backend.inline:
+                self.tally.add(waiting=perf_counter() - began)
+
+    def _wait_on(self, deadline: float) -> None:
         if self._engine.backend.inline:
             self._engine.want(self._number, self._delivered)
             if self._delivered in self._home:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from taskpar._engine.culprit import Explanation
     from taskpar._system.arena import Lease, Shelf
 
-_HEADER = struct.Struct("!qqdqqq")
+_HEADER = struct.Struct("!qqddqqq")
 
 
 class Reply:
@@ -32,7 +32,18 @@ class Reply:
         leases: What of the outcomes lies beside the channel; number -1: all of them.
     """
 
-    __slots__ = ("_body", "_leases", "count", "failed", "pid", "plain", "returned", "seconds")
+    __slots__ = (
+        "_body",
+        "_leases",
+        "count",
+        "failed",
+        "last",
+        "pid",
+        "plain",
+        "returned",
+        "seconds",
+        "size",
+    )
 
     def __init__(
         self,
@@ -51,6 +62,10 @@ class Reply:
         self.returned = returned
         self._body = body
         self._leases = leases or {}
+        self.last = 0.0
+        """How many seconds the last call took, if that was long."""
+        self.size = 0
+        """How many bytes it came in."""
         self.plain = False
         """Whether all outcomes are known to be values; not before they are looked into."""
 
@@ -106,6 +121,7 @@ def sealed_reply(
     captured: list[Any],
     returned: int = 0,
     store: "beside.Store | None" = None,
+    last: float = 0.0,
 ) -> bytes:
     """Turn outcomes into bytes: the head, where the errors are, and the body.
 
@@ -116,6 +132,7 @@ def sealed_reply(
         captured: What they logged, warned of and printed.
         returned: How many calls at the end of the batch will not be started.
         store: Takes what is big; None: it is among the bytes.
+        last: How many seconds the last call took, if that was long.
     """
     kinds = set(map(type, outcomes))
     plain = tuple not in kinds
@@ -126,7 +143,7 @@ def sealed_reply(
     if store is not None and len(body) >= beside.BIG and (piece := store.put(body)):
         pieces.append(piece)
         body = b""
-    head = _HEADER.pack(pid, len(outcomes), seconds, len(failed), returned, len(pieces))
+    head = _HEADER.pack(pid, len(outcomes), seconds, last, len(failed), returned, len(pieces))
     numbers = [*failed, *chain.from_iterable(pieces)]
     return head + struct.pack(f"!{len(numbers)}q", *numbers) + body
 
@@ -144,7 +161,7 @@ def read_reply(data: bytes | memoryview, shelf: "Shelf | None" = None) -> Reply:
         shelf: Where its pieces lie; None: it has none.
     """
     view = memoryview(data)
-    pid, count, seconds, failures, returned, pieces = _HEADER.unpack(view[: _HEADER.size])
+    pid, count, seconds, last, failures, returned, pieces = _HEADER.unpack(view[: _HEADER.size])
     end = _HEADER.size + 8 * (failures + 3 * pieces)
     numbers = struct.unpack(f"!{failures + 3 * pieces}q", view[_HEADER.size : end])
     leases: dict[int, Lease] = {}
@@ -153,7 +170,9 @@ def read_reply(data: bytes | memoryview, shelf: "Shelf | None" = None) -> Reply:
         leases = {piece[0]: shelf.lease(piece) for piece in zip(rest, rest, rest, strict=True)}
         if end == len(view):  # the last piece is the body
             leases[-1] = leases.popitem()[1]
-    return Reply(pid, count, seconds, numbers[:failures], view[end:], returned, leases)
+    reply = Reply(pid, count, seconds, numbers[:failures], view[end:], returned, leases)
+    reply.last, reply.size = last, len(view) + sum(numbers[failures + 2 :: 3])
+    return reply
 
 
 def reported(reply: object) -> Reply:

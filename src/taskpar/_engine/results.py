@@ -14,6 +14,7 @@ from taskpar._model.outcome import Error
 
 if TYPE_CHECKING:
     from taskpar._engine.mapping import Mapping
+    from taskpar._model.stats import Stats
 
 R = TypeVar("R")
 
@@ -172,6 +173,10 @@ class Results(Iterator[R], Generic[R]):
                 finally:
                     del outcome, self  # as in `__next__`
             values.append(outcome)
+
+    def stats(self) -> "Stats":
+        """Return where the time of these calls went, so far."""
+        return self._job.stats()
 
     @property
     def report(self) -> str:

@@ -163,7 +163,8 @@ class _Batch:
         timed, start, add, call = self._manner.timed, self._start, self._outcomes.add, self._call
         begins: Callable[[int], object] = self._row.enter if timed else self._row.note
         store = self._outcomes.store
-        until = perf_counter() + SLICE_SECONDS
+        before = perf_counter()
+        until = before + SLICE_SECONDS
         if timed:
             until = 0.0
         elif whole and self._manner.whole:
@@ -174,8 +175,11 @@ class _Batch:
                 return position - first
             outcome = _outcome(call, item)
             add(sealed(outcome, start + position, store))
-            if perf_counter() > until:
+            now = perf_counter()
+            if now > until:
+                self._outcomes.last = now - before
                 break
+            before = now
         return position - first + 1
 
 
@@ -215,16 +219,20 @@ def run_direct(calls: Calls) -> Reply:
     call = shaped(calls.function, calls.shape)
     if calls.manner.context is not None:
         call = _in_each(calls.manner.context.contexts(), call)
-    begin = perf_counter()
+    begin = before = now = perf_counter()
     until = inf if calls.manner.whole else begin + SLICE_SECONDS
     outcomes: list[Any] = []
     for item in calls.items:
+        before = now
         outcomes.append(_outcome(call, item))
-        if perf_counter() > until:
+        now = perf_counter()
+        if now > until:
             break
     failed = tuple(i for i, outcome in enumerate(outcomes) if type(outcome) is Error)
     try:
-        return Reply(getpid(), len(outcomes), perf_counter() - begin, failed, outcomes)
+        reply = Reply(getpid(), len(outcomes), now - begin, failed, outcomes)
+        reply.last = now - before if now > until else 0.0
+        return reply
     finally:
         del outcomes  # the tracebacks of errors lead to this frame, which must not lead to them
 

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import CancelledError, Future
-from time import monotonic
+from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any
 
 from taskpar._engine import wire
@@ -11,6 +11,7 @@ from taskpar._engine.backend import Backend
 from taskpar._engine.engine import Engine
 from taskpar._engine.exceptions import is_ctrl_c
 from taskpar._engine.reply import Reply
+from taskpar._engine.tally import Tally
 from taskpar._engine.treatment import Attempts, context_for, finish, manner_of, rules_of, shown
 from taskpar._model.options import Options
 from taskpar._model.outcome import Error, Record, attach
@@ -116,6 +117,7 @@ class Submissions:
         self._numbers = numbers
         self._rules = rules_of(self._apart(options, engine.backend), fail_fast=False)
         self._attempts = Attempts(options)
+        self.tally = Tally(engine.tally)
         self._lock = threading.Lock()
         self._number: int | None = None
         self._calls: dict[int, _Call] = {}
@@ -203,7 +205,10 @@ class Submissions:
             self._attempts.replay(start, stop)
             reply.replay()
         interrupt: BaseException | None = None
-        for index, outcome in enumerate(reply.outcomes(start, offset, stop - start), start):
+        began = perf_counter()
+        outcomes = reply.outcomes(start, offset, stop - start)
+        self.tally.add(unpacking=perf_counter() - began)
+        for index, outcome in enumerate(outcomes, start):
             call = self._calls.pop(index, None)
             try:
                 if call is not None:

@@ -70,6 +70,8 @@ class Link:
         results = memory_for(hiring.shared // 2 // hiring.slots)
         self._shelf = None if results is None else Shelf(results)
         self._loans: list[Loan] = []
+        self.began: float | None = monotonic()
+        """When it was started, until it is heard for the first time."""
         preloaded = (*_PRELOADED, *hiring.preload)
         self.process = mainless(hiring.context, hiring.worker_class, preloaded)(name=name)
         given = Assignment(

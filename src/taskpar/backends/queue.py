@@ -62,6 +62,8 @@ class QueueBackend:
         """Tickets whose workers are being started, and whether they are wanted no more."""
         self._names = count(1)
         self._stopping = False
+        self.starting = 0.0
+        """Seconds that workers took to start, all together."""
 
     def start(self, report: Report) -> None:
         """Start the listener; workers come with the work."""
@@ -230,14 +232,17 @@ class QueueBackend:
         kind, body, ticket = bytes(message[:1]), memoryview(message)[1:], link.ticket
         if kind == FAILED:
             self._report.broken(exceptions.loads(bytes(body)))
-        elif ticket is None:
+        if kind == FAILED or ticket is None:
             return
-        elif kind == DONE:
-            reply = link.reply(body)
+        reply = link.reply(body)
+        if link.began is not None:
+            self.starting += max(0.0, monotonic() - link.began - reply.seconds)
+            link.began = None
+        if kind == DONE:
             self._is_idle(link)
             self._report.done(ticket, reply)
         else:  # PART, or its last words: then the slot is free when the process has ended
-            self._report.part(ticket, link.reply(body))
+            self._report.part(ticket, reply)
 
     def _is_idle(self, link: Link) -> None:
         with self._lock:
