@@ -39,7 +39,7 @@ def test_a_row_tells_what_its_worker_has_noted(row):
     """Who it is, where it is, since when, and what memory it had used before."""
     row.arrive(1234)
     row.begin(5_000_000_000)
-    row.note(7)
+    row.words[0] = 7
     assert (row.pid, row.position, row.peak) == (1234, 7, 5_000_000_000)
     assert 0 <= row.seconds < SOON
     row.leave()
@@ -50,7 +50,7 @@ def test_the_time_of_a_call_without_a_limit_begins_with_its_slice_and_of_one_wit
     """Where nobody asks for it, calls do not look at the clock."""
     row.begin(0)
     time.sleep(0.02)
-    row.note(3)
+    row.words[0] = 3
     assert row.seconds >= 0.02
     before = row.seconds
     assert row.enter(4)
@@ -62,7 +62,7 @@ def test_rows_are_apart(board):
     rows = [board.row(place) for place in range(3)]
     for row in rows:
         row.reset()
-    rows[1].note(5)
+    rows[1].words[0] = 5
     rows[1].halt(5)
     assert [row.position for row in rows] == [None, 5, None]
     assert [row.enter(0) for row in rows] == [True, False, True]
@@ -165,7 +165,7 @@ class Words:
 @pytest.mark.parametrize("number", range(5))
 def test_nothing_begins_behind_a_call_that_was_found_to_be_running(row, enters, position, number):
     """However the two sides come between each other: the worker is about to go from 3 to 4."""
-    words, happened = row._words, {}
+    words, happened = row.words, {}
 
     def enter():
         happened["begun"] = row.enter(4)
@@ -176,13 +176,13 @@ def test_nothing_begins_behind_a_call_that_was_found_to_be_running(row, enters, 
     first, second = (enter, halt) if enters else (halt, enter)
 
     def happens():
-        row._words = words
+        row.words = words
         second()
 
     row.enter(3)
-    row._words = Words(words, number, happens)
+    row.words = Words(words, number, happens)
     first()
-    row._words = words
+    row.words = words
     if len(happened) < 2:
         second()
     if happened["found"]:

@@ -154,8 +154,14 @@ class Told:
         self.told = [] if told is None else told
         self.allowed = allowed
 
-    def note(self, position):
+    @property
+    def words(self):
+        """Where a call is noted: in the first word."""
+        return self
+
+    def __setitem__(self, word, position):
         """Note a call."""
+        assert word == 0
         self.told.append(position)
 
     def enter(self, position):

@@ -26,7 +26,7 @@ from taskpar._engine.mapping import Mapping
 from taskpar._engine.reply import Reply
 from taskpar._engine.running import without_ours
 from taskpar._engine.submissions import Submissions, reference_to
-from taskpar._engine.wire import Refused
+from taskpar._engine.wire import PLAIN, Refused
 from taskpar._model.options import Options
 from taskpar._model.outcome import Error
 from taskpar._model.stats import in_units
@@ -114,11 +114,11 @@ class Choosing(Mapping):
                 outcome = self._ended()
                 self._next = self._delivered
                 return [outcome], False
-            return self._run_some(), False
+            return self._run_some()
         return super().next_block(deadline)
 
-    def _run_some(self) -> list[Any]:
-        """Run a block of calls here."""
+    def _run_some(self) -> tuple[list[Any], bool]:
+        """Run a block of calls here; tell whether all outcomes are plain values, too."""
         start = self._delivered
         many = int(BLOCK_SECONDS / self._seconds) if self._seconds else 1
         with self._mutex:
@@ -132,10 +132,11 @@ class Choosing(Mapping):
         finally:
             if watch is not None:
                 watch.cancel()
-            self._took(outcomes, start, perf_counter() - began)
+            kinds = set(map(type, outcomes))
+            self._took(outcomes, start, perf_counter() - began, failed=Error in kinds)
         if self._here:
             self._choose(items[len(outcomes) - 1], outcomes[-1])
-        return outcomes
+        return outcomes, kinds <= PLAIN
 
     def _run(self, items: Any, start: int, outcomes: list[Any]) -> None:
         """Run calls up to the first error: nothing behind one is run before it is seen."""
@@ -160,13 +161,13 @@ class Choosing(Mapping):
                 error = again
         return Error(without_ours(error))
 
-    def _took(self, outcomes: list[Any], start: int, seconds: float) -> None:
+    def _took(self, outcomes: list[Any], start: int, seconds: float, *, failed: bool) -> None:
         """Note that calls have been run here."""
         stop = start + len(outcomes)
         if outcomes:
             self._seconds = max(seconds / len(outcomes), 1e-9)
             self.tally.home(start, stop, Reply(getpid(), len(outcomes), seconds, (), None))
-        if Error in map(type, outcomes):
+        if failed:
             self._mark_all(outcomes, start, getpid())
         self._attempts.forget(start, stop)
         with self._mutex:

@@ -8,6 +8,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
+from itertools import islice
 from math import inf
 from os import getpid
 from time import perf_counter
@@ -18,9 +19,15 @@ from taskpar._engine.beside import unpacked
 from taskpar._engine.calling import Call, calling, shaped
 from taskpar._engine.handover import SLICE_SECONDS, Outcomes, Part, sealed, watched
 from taskpar._engine.reply import Reply
-from taskpar._engine.wire import Calls, Manner
+from taskpar._engine.wire import PLAIN, Calls, Manner
 from taskpar._model.outcome import Error
 from taskpar._system.memory import own_peak_quickly
+
+_GLANCE_SECONDS = SLICE_SECONDS / 40
+"""How long calls run at the most before somebody looks at the time, if they are as they were."""
+
+_MOST_UNTIMED = 64
+"""How many calls that may be, as the next ones may be slower."""
 
 if TYPE_CHECKING:
     from taskpar._system.arena import Arena, Shelf
@@ -29,8 +36,10 @@ if TYPE_CHECKING:
 class Row(Protocol):
     """Where the worker notes what it does, for its parent to see at any time."""
 
-    def note(self, position: int, /) -> object:
-        """Note the position of the call that begins."""
+    @property
+    def words(self) -> "memoryview[int] | list[int]":
+        """Where it notes: first the position of the call that begins, written without a call."""
+        ...
 
     def enter(self, position: int) -> bool:
         """Note that a call with a time limit begins; tell whether it may."""
@@ -46,8 +55,8 @@ class Row(Protocol):
 class _Unnoted:
     """Where nobody looks."""
 
-    def note(self, position: int, /) -> None:
-        """Note nothing."""
+    def __init__(self) -> None:
+        self.words = [0]
 
     def enter(self, position: int) -> bool:
         """Let any call begin."""
@@ -101,7 +110,7 @@ def run(
     """
     (reference, shape, plain, items, start, given), leases = wire.unpack(payload, memory.shelf)
     manner = Manner() if given is None else Manner(*given)
-    row.note(0)  # making the function may kill the worker, too; but no time limit runs yet
+    row.words[0] = 0  # making the function may kill the worker, too; but no time limit runs yet
     if plain is None:
         items = unpacked(items[0], items[1:], leases)
     call = calling(reference, shape, start, plain=plain is not False, leases=leases)
@@ -159,28 +168,45 @@ class _Batch:
             self._outcomes.hand_over()
 
     def _slice(self, items: Iterator[Any], first: int, *, whole: bool) -> int:
-        """Run calls until the time is up, or the next is forbidden; tell how many."""
-        timed, start, add, call = self._manner.timed, self._start, self._outcomes.add, self._call
-        begins: Callable[[int], object] = self._row.enter if timed else self._row.note
-        store = self._outcomes.store
+        """Run calls until the time is up; tell how many.
+
+        The time is looked at after so many calls as take a fraction of it.
+        """
+        if self._manner.timed:
+            return self._timed(items, first)
+        add, call, words = self._outcomes.add, self._call, self._row.words
+        start, store = self._start, self._outcomes.store
         before = perf_counter()
-        until = before + SLICE_SECONDS
-        if timed:
-            until = 0.0
-        elif whole and self._manner.whole:
-            until = inf
-        position = first - 1
-        for position, item in enumerate(items, first):  # it tells how far it came
-            if begins(position) is False:
-                return position - first
-            outcome = _outcome(call, item)
-            add(sealed(outcome, start + position, store))
-            now = perf_counter()
+        until = inf if whole and self._manner.whole else before + SLICE_SECONDS
+        position, size = first, 1
+        while True:
+            done = position - 1
+            for done, item in enumerate(islice(items, size), position):  # it tells how far it came
+                words[0] = done
+                try:
+                    value = call(item)
+                except BaseException as error:  # noqa: BLE001  # also SystemExit: it is the task's
+                    value = Error(without_ours(error))
+                add(value if type(value) in PLAIN else sealed(value, start + done, store))
+            ran, position, now = done + 1 - position, done + 1, perf_counter()
             if now > until:
                 self._outcomes.last = now - before
-                break
+            if ran < size or now > until:
+                return position - first
+            size = min(2 * size, _MOST_UNTIMED) if now - before < _GLANCE_SECONDS else 1
             before = now
-        return position - first + 1
+
+    def _timed(self, items: Iterator[Any], first: int) -> int:
+        """Run one call with a time limit, if it may still begin; tell how many."""
+        for item in items:
+            if not self._row.enter(first):
+                return 0
+            before = perf_counter()
+            outcome = _outcome(self._call, item)
+            self._outcomes.add(sealed(outcome, self._start + first, self._outcomes.store))
+            self._outcomes.last = perf_counter() - before
+            return 1
+        return 0
 
 
 class OneByOne:

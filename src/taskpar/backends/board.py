@@ -4,14 +4,9 @@ So a death is blamed on exactly one call, and a time limit belongs to a call eve
 No lock is needed: each word has one writer.
 """
 
-from functools import partial
 from time import monotonic_ns
-from typing import TYPE_CHECKING
 
 from taskpar._system.segment import Segment
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 NOWHERE = -1
 """The position of a worker that runs no call."""
@@ -50,21 +45,20 @@ class Row:
 
     def __init__(self, segment: Segment, place: int) -> None:
         words = segment.memory.cast("q")
-        self._words = words[place * _WORDS : (place + 1) * _WORDS]
+        # The first, `_POSITION`, is written before each call: a function would take far longer.
+        self.words = words[place * _WORDS : (place + 1) * _WORDS]
         words.release()
-        self.note: Callable[[int], object] = partial(self._words.__setitem__, _POSITION)
-        """Note the position of the call that begins: done before each call, so entirely in C."""
         self._halted: int | None = None
 
     # -------------------------------------------------------------------- in the worker
     def arrive(self, pid: int) -> None:
         """Note which process it is that writes here from now on."""
-        self._words[_PID] = pid
+        self.words[_PID] = pid
 
     def begin(self, peak: int) -> None:
         """Note that some calls begin now, and the most memory that was used before them."""
-        self._words[_SINCE] = monotonic_ns()
-        self._words[_PEAK] = peak
+        self.words[_SINCE] = monotonic_ns()
+        self.words[_PEAK] = peak
 
     def enter(self, position: int) -> bool:
         """Note that a call with a time limit begins; tell whether it may.
@@ -72,48 +66,48 @@ class Row:
         First the position is written, then the word is read by which the parent forbids to go on.
         `halt` does it the other way round, so one of the two sees what the other has written.
         """
-        self._words[_POSITION] = position
-        self._words[_SINCE] = monotonic_ns()
-        return not self._words[_HALT]
+        self.words[_POSITION] = position
+        self.words[_SINCE] = monotonic_ns()
+        return not self.words[_HALT]
 
     def leave(self) -> None:
         """Note that no call runs."""
-        self._words[_POSITION] = NOWHERE
-        self._words[_SINCE] = 0
+        self.words[_POSITION] = NOWHERE
+        self.words[_SINCE] = 0
 
     # -------------------------------------------------------------------- in the parent
     def clear(self) -> None:
         """Make the row ready for a worker, or for the next batch of its worker."""
         self._halted = None
-        self._words[_POSITION] = NOWHERE
-        self._words[_SINCE] = self._words[_HALT] = 0
+        self.words[_POSITION] = NOWHERE
+        self.words[_SINCE] = self.words[_HALT] = 0
 
     def reset(self) -> None:
         """Make the row ready for a new worker."""
         self.clear()
-        self._words[_PID] = self._words[_PEAK] = 0
+        self.words[_PID] = self.words[_PEAK] = 0
 
     def halt(self, position: int | None) -> bool:
         """Forbid the worker to begin another call; tell whether it is still at ``position``.
 
         If it is, no later call begins. If it is not, nothing is forbidden.
         """
-        self._words[_HALT] = 1
-        if position is None or self._words[_POSITION] == position:
+        self.words[_HALT] = 1
+        if position is None or self.words[_POSITION] == position:
             self._halted = position
             return True
-        self._words[_HALT] = 0
+        self.words[_HALT] = 0
         return False
 
     @property
     def pid(self) -> int:
         """The process that writes here; 0: none yet."""
-        return self._words[_PID]
+        return self.words[_PID]
 
     @property
     def position(self) -> int | None:
         """The position of the call that runs, or ran at the death; None: no call."""
-        position = self._words[_POSITION]
+        position = self.words[_POSITION]
         if self._halted not in (None, position):
             return None  # it was about to begin the next one, which was forbidden
         return None if position == NOWHERE else position
@@ -121,15 +115,14 @@ class Row:
     @property
     def seconds(self) -> float | None:
         """For how long it has been running; with no time limit, since its slice of time began."""
-        since = self._words[_SINCE]
+        since = self.words[_SINCE]
         return None if self.position is None or not since else (monotonic_ns() - since) / 1e9
 
     @property
     def peak(self) -> int | None:
         """The most bytes of memory that the worker used before its last calls began."""
-        return self._words[_PEAK] or None
+        return self.words[_PEAK] or None
 
     def close(self) -> None:
         """Let go of the memory."""
-        del self.note
-        self._words.release()
+        self.words.release()
