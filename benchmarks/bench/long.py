@@ -12,7 +12,7 @@ from .pools import PEERS, WORKERS, Pool
 from .workload import Figures, Target, seconds, workload
 
 MILLISECONDS = 2_000
-ALL = ("serial", "queue", "pool", "process", *PEERS)
+ALL = ("serial", "queue", "auto", "pool", "process", *PEERS)
 NOT_PROCESS = tuple(name for name in ALL if name != "process")  # a process for each millisecond
 DIGITS = (1000, 1500, 2000)
 DARTS = 1_000_000

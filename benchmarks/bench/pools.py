@@ -176,6 +176,7 @@ def _ray(_: Method) -> Generator[Pool, None, None]:
 LIBRARIES: dict[str, Library] = {
     "serial": Library("serial", "taskpar", "", _serial),
     "queue": Library("`QueueExecutor`", "taskpar", "taskpar", _ours("QueueExecutor")),
+    "auto": Library("`AutoExecutor`", "taskpar", "taskpar", _ours("AutoExecutor")),
     "pool": Library("`PoolExecutor`", "taskpar", "taskpar", _ours("PoolExecutor")),
     "process": Library("`ProcessExecutor`", "taskpar", "taskpar", _ours("ProcessExecutor")),
     "thread": Library("`ThreadExecutor`", "taskpar", "taskpar", _ours("ThreadExecutor")),
@@ -192,5 +193,5 @@ LIBRARIES: dict[str, Library] = {
 }
 """All that take part, by the words of ``--contenders``."""
 
-OURS = ("queue", "pool", "process", "thread")
+OURS = ("queue", "auto", "pool", "process", "thread")
 PEERS = ("mp", "cf", "loky", "joblib", "mpire", "pebble", "dask", "ray")

@@ -12,8 +12,8 @@ from .workload import Figures, Target, seconds, workload
 ROUND_TRIPS = 2_000
 SUBMITS = 20_000
 MILLION = 1_000_000
-ALL = ("serial", "queue", "pool", "thread", *PEERS)
-WITH_SUBMIT = tuple(name for name in ALL if name != "joblib")
+ALL = ("serial", "queue", "auto", "pool", "thread", *PEERS)
+WITH_SUBMIT = tuple(name for name in ALL if name not in ("auto", "joblib"))
 
 
 @workload(
