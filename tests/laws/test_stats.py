@@ -1,5 +1,6 @@
 """What `stats` says is what happened, on all executors."""
 
+import os
 import time
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 
 from laws.functions import echo
 from rig.executors import KINDS, Bench
-from taskpar import QueueExecutor, Stats
+from taskpar import AutoExecutor, QueueExecutor, Stats
 
 KINDS_AND_AUTO = [*KINDS, "auto"]
 
@@ -64,6 +65,22 @@ def test_bytes_are_counted_wherever_they_go(room: int | None) -> None:
         assert 1_000_000 <= stats.sent < 1_100_000
         assert 1_000_000 <= stats.received < 1_100_000
         assert min(stats.packing, stats.sending, stats.unpacking, stats.starting) > 0
+
+
+def test_what_starts_workers_is_no_call() -> None:
+    """Nor is anything else that nobody asked for; a call that kills its worker is one."""
+    with AutoExecutor(2) as executor:
+        results = executor.map(rest, [0.005] * 200)
+        assert len(list(results)) == results.stats().calls == executor.stats().calls == 200
+    with QueueExecutor(1) as executor:
+        failing = executor.options(on_error="return").map(os._exit, [3, 4])
+        assert len(list(failing)) == executor.stats().calls == 2
+
+
+def rest(seconds: float) -> float:
+    """Take a while."""
+    time.sleep(seconds)
+    return seconds
 
 
 def test_who_waits_and_who_is_idle() -> None:

@@ -121,7 +121,9 @@ class Actor:
         if job is not None:
             pid = 0 if news.death is None else news.death.pid or 0
             error = Error(_blamed(blame.call, blame.late, news))
-            job.settle(blame.call, blame.call + 1, Reply(pid, 1, 0.0, (0,), [error]), 0)
+            reply = Reply(pid, 1, 0.0, (0,), [error])
+            job.tally.home(blame.call, blame.call + 1, reply)
+            job.settle(blame.call, blame.call + 1, reply, 0)
 
     def _retry(self, retry: events.Retry, news: News) -> None:
         """Ask the job whether a call is tried again, and tell the ledger."""

@@ -26,6 +26,7 @@ from taskpar._engine.mapping import Mapping
 from taskpar._engine.reply import Reply
 from taskpar._engine.running import without_ours
 from taskpar._engine.submissions import Submissions, reference_to
+from taskpar._engine.tally import Tally
 from taskpar._engine.wire import PLAIN, Refused
 from taskpar._model.options import Options
 from taskpar._model.outcome import Error
@@ -232,6 +233,7 @@ class Choosing(Mapping):
     def _start_workers(self) -> None:
         """Start them, all at once."""
         starting = Submissions(self._engine, Options(), count())
+        starting.tally = Tally()  # these are nobody's calls
         try:
             futures = [
                 starting.submit(int, (), {}, "start") for _ in range(self._engine.backend.slots)
@@ -267,8 +269,10 @@ class Choosing(Mapping):
             self._number = self._engine.add(self)
         except (ExecutorClosedError, InitializerError) as error:
             self._cut_off = error
-            return
-        self._submit()
+        except Exception:  # noqa: BLE001  # no thread or descriptor is left: so all is run here
+            self._here = self._stays = True
+        else:
+            self._submit()
 
     def passed(self, call: int | None) -> None:
         """Go on behind an error; here, that is what the next call does anyway."""

@@ -253,7 +253,7 @@ class Mapping:
         if isinstance(what, Reply):
             began = perf_counter()
             outcomes = what.outcomes(start, offset, stop - start)
-            self.tally.add(unpacking=perf_counter() - began)
+            self.tally.unpacked(perf_counter() - began)
             plain = what.plain
             if not plain and Error in map(type, outcomes):  # also what could not be unpickled here
                 self._mark_all(outcomes, start, what.pid)
@@ -306,7 +306,7 @@ class Mapping:
             self._wait_on(deadline)
         finally:
             if not self._engine.backend.inline:
-                self.tally.add(waiting=perf_counter() - began)
+                self.tally.waited(perf_counter() - began)
 
     def _wait_on(self, deadline: float) -> None:
         if self._engine.backend.inline:

@@ -207,7 +207,7 @@ class Submissions:
         interrupt: BaseException | None = None
         began = perf_counter()
         outcomes = reply.outcomes(start, offset, stop - start)
-        self.tally.add(unpacking=perf_counter() - began)
+        self.tally.unpacked(perf_counter() - began)
         for index, outcome in enumerate(outcomes, start):
             call = self._calls.pop(index, None)
             try:

@@ -13,7 +13,7 @@ SLOWEST = 5
 
 
 class Tally:
-    """What is known so far.
+    """What is known so far: plain sums, as this is done for every message.
 
     Args:
         whole: That of the executor, which counts the same; None: this is it.
@@ -22,17 +22,21 @@ class Tally:
     def __init__(self, whole: "Tally | None" = None) -> None:
         self._whole = whole
         self._lock = threading.Lock()
-        self._stats = Stats()
+        self._calls = self._messages = self._sent = self._received = 0
+        self._packing = self._sending = self._running = 0.0
+        self._unpacking = self._waiting = 0.0
         self._slowest: list[tuple[float, int]] = []
         self._began: float | None = None
         self._ended = 0.0
 
     def sent(self, packing: float, sending: float, size: int) -> None:
         """Count a message to a worker."""
-        now = monotonic()
         with self._lock:
-            self._began = self._began or now
-            self._add(packing=packing, sending=sending, sent=size)
+            if self._began is None:
+                self._began = monotonic()
+            self._packing += packing
+            self._sending += sending
+            self._sent += size
         if self._whole is not None:
             self._whole.sent(packing, sending, size)
 
@@ -40,39 +44,49 @@ class Tally:
         """Count calls that have come home, those of one reply or a part of them."""
         part = (stop - start) / (reply.count or 1)
         slowest = reply.last if reply.count > 1 else max(reply.last, reply.seconds)
-        now = monotonic()
         with self._lock:
-            self._ended = now
-            self._add(
-                calls=stop - start,
-                messages=1,
-                running=reply.seconds * part,
-                received=int(reply.size * part),
-            )
+            self._ended = monotonic()
+            self._calls += stop - start
+            self._messages += 1
+            self._running += reply.seconds * part
+            self._received += int(reply.size * part)
             if slowest:
                 remember = heappush if len(self._slowest) < SLOWEST else heappushpop
                 remember(self._slowest, (slowest, stop - 1))
         if self._whole is not None:
             self._whole.home(start, stop, reply)
 
-    def add(self, **seconds: float) -> None:
-        """Count seconds of this process."""
+    def unpacked(self, seconds: float) -> None:
+        """Count seconds in which results were unpacked."""
         with self._lock:
-            self._add(**seconds)
+            self._unpacking += seconds
         if self._whole is not None:
-            self._whole.add(**seconds)
+            self._whole.unpacked(seconds)
 
-    def _add(self, **what: float) -> None:
-        old = self._stats
-        new = {name: getattr(old, name) + value for name, value in what.items()}
-        self._stats = old._replace(**new)
+    def waited(self, seconds: float) -> None:
+        """Count seconds in which a reader waited."""
+        with self._lock:
+            self._waiting += seconds
+        if self._whole is not None:
+            self._whole.waited(seconds)
 
     def stats(self, backend: Backend) -> Stats:
         """Return what is known, of calls on this backend."""
         starting = getattr(backend, "starting", 0.0)
         with self._lock:
-            known = self._stats
-            slowest = tuple((index, seconds) for seconds, index in sorted(self._slowest)[::-1])
-            busy = known.running + starting
+            busy = self._running + starting
             idle = backend.slots * (self._ended - self._began) - busy if self._began else 0.0
-        return known._replace(idle=max(0.0, idle), starting=starting, slowest=slowest)
+            return Stats(
+                calls=self._calls,
+                messages=self._messages,
+                starting=starting,
+                packing=self._packing,
+                sending=self._sending,
+                running=self._running,
+                unpacking=self._unpacking,
+                waiting=self._waiting,
+                idle=max(0.0, idle),
+                sent=self._sent,
+                received=self._received,
+                slowest=tuple((index, seconds) for seconds, index in sorted(self._slowest)[::-1]),
+            )
