@@ -20,6 +20,11 @@ pytestmark = needs_signals
 BIG = 50 * 1024 * 1024
 
 
+def in_the_pipe(bench):
+    """Make an executor send what is big through the pipe, and not beside it."""
+    return {} if bench.kind == "pool" else {"max_shared_bytes": 0}
+
+
 def is_first(path):
     """Whether nobody has been here yet."""
     try:
@@ -43,7 +48,9 @@ def test_a_worker_may_die_while_a_big_argument_is_written_to_it(bench, tmp_path)
     """No call was started, so another worker gets it, and the writer does not wait for ever."""
     with (
         ThreadPoolExecutor(1) as aside,
-        bench.make(initializer=first_one_hangs, initargs=(tmp_path,)) as executor,
+        bench.make(
+            initializer=first_one_hangs, initargs=(tmp_path,), **in_the_pipe(bench)
+        ) as executor,
     ):
         submitting = aside.submit(executor.submit, len, bytes(BIG))
         assert eventually((tmp_path / "pid").exists, WITHIN)
@@ -84,7 +91,7 @@ def blob(folder, size):
 @pytest.mark.parametrize("bench", all_of("queue", "process"), ids=str)
 def test_a_worker_may_die_while_it_sends_a_big_result(bench, tmp_path):
     """What had not arrived whole is not there: the call is made again, elsewhere."""
-    with bench.make(worker_class=CutOff) as executor:
+    with bench.make(worker_class=CutOff, **in_the_pipe(bench)) as executor:
         assert len(executor.submit(blob, tmp_path, BIG).result(WITHIN)) == BIG + 1
         assert (tmp_path / "cut off").exists()
         assert (tmp_path / "made").read_text() == "xx"

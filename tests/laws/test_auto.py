@@ -22,8 +22,16 @@ from taskpar import (
     record_of,
     use,
 )
+from taskpar import ambient as default
+from taskpar._engine import choosing
 
 HERE = os.getpid()
+
+
+@pytest.fixture
+def no_call_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call is not taken for a long one because the machine is busy."""
+    monkeypatch.setattr(choosing, "LONG_SECONDS", 60.0)
 
 
 def where(_: object) -> int:
@@ -39,7 +47,7 @@ def work(seconds: float, _: object = None) -> int:
     return os.getpid()
 
 
-def test_what_is_quick_runs_here() -> None:
+def test_what_is_quick_runs_here(no_call_is_long: None) -> None:
     """No worker is started for it, and the report says why."""
     with AutoExecutor(2) as executor:
         results = executor.map(abs, range(-100_000, 0))
@@ -51,7 +59,7 @@ def test_what_is_quick_runs_here() -> None:
         assert executor.workers() == ()
 
 
-def test_what_is_slow_goes_to_workers_and_begins_here() -> None:
+def test_what_is_slow_goes_to_workers_and_begins_here(no_call_is_long: None) -> None:
     """They are started beside; what they run is what was left."""
     with AutoExecutor(2) as executor:
         results = executor.map(partial(work, 0.005), range(400))
@@ -109,7 +117,7 @@ def test_what_nobody_reads_is_run_by_the_end_of_the_with() -> None:
     assert list(begun) == [0.0] * 9
 
 
-def test_an_endless_input_that_is_quick_stays_here() -> None:
+def test_an_endless_input_that_is_quick_stays_here(no_call_is_long: None) -> None:
     """It is read no further than the bound, and after the shutdown no more."""
     executor = AutoExecutor(2)
     results = executor.map(where, count())
@@ -127,7 +135,7 @@ def test_one_worker_is_none() -> None:
         assert set(executor.map(partial(work, 0.03), range(10))) == {HERE}
 
 
-def test_what_cannot_be_pickled_runs_here() -> None:
+def test_what_cannot_be_pickled_runs_here(no_call_is_long: None) -> None:
     """As it does in a serial program."""
     lock = threading.Lock()
     with AutoExecutor(2) as executor:
@@ -143,7 +151,7 @@ def fail(number: int) -> int:
     return number
 
 
-def test_errors_tell_where_they_come_from() -> None:
+def test_errors_tell_where_they_come_from(no_call_is_long: None) -> None:
     """Index, process, attempt, as everywhere; retries are made here, too."""
     with AutoExecutor(2) as executor:
         results = executor.options(retries=2).map(fail, range(4))
@@ -158,6 +166,23 @@ def test_errors_tell_where_they_come_from() -> None:
         assert frames.count("choosing.py") == 0
         trying = executor.options(on_error="return")
         assert [type(each) for each in trying.map(fail, range(4))] == [int, ValueError] * 2
+
+
+def fail_or_count(counter: SharedCounter, number: int) -> int:
+    """Raise for the second one."""
+    counter.add()
+    return fail(number)
+
+
+@pytest.mark.parametrize("retries", [None, 1])
+def test_an_error_that_ends_a_loop_lets_the_rest_go(retries: int | None) -> None:
+    """Nothing keeps the results alive, so calls behind it are not run at the end."""
+    counter = SharedCounter()
+    with AutoExecutor(2) as executor:
+        trying = executor.options(retries=retries)
+        with pytest.raises(ValueError, match="1"):
+            list(trying.map(partial(fail_or_count, counter), range(50)))
+    assert counter.value <= 3
 
 
 def die(_: object) -> None:
@@ -187,10 +212,11 @@ def in_worker(_: object) -> str | None:
     return None if worker is None else worker.name
 
 
-def test_functions_can_ask_for_it() -> None:
+def test_functions_can_ask_for_it(no_call_is_long: None) -> None:
     """Where neither the program nor the environment says anything else."""
     asking = parallel(executor="auto")(where)
     assert set(asking.map(range(100))) == {HERE}
+    default._defaults["auto"].get().shutdown()
     with AutoExecutor(2, worker_class=Worker) as executor, use(executor):
         assert HERE not in set(asking.map(range(100)))
     with pytest.raises(ValueError, match=r"executor must be one of serial, .*, auto, alone"):
@@ -203,8 +229,9 @@ def test_the_environment_can_ask_for_it(tmp_path: Path, monkeypatch: pytest.Monk
     """Workers are never started by a program that is quick."""
     monkeypatch.setenv("TASKPAR_EXECUTOR", "auto:2")
     script = """
-import sys
 from taskpar import parallel
+from taskpar._engine import choosing
+choosing.LONG_SECONDS = 60.0
 @parallel
 def double(x):
     return 2 * x

@@ -1,6 +1,7 @@
 """Pieces of an arena: never written to while somebody looks, used again when nobody does."""
 
 import os
+import pickle
 import sys
 from itertools import count
 from typing import Any
@@ -196,6 +197,22 @@ def _fork_and_end(do: Any = int) -> None:
         do()
         os._exit(0)
     os.waitpid(pid, 0)
+
+
+def test_a_closed_arena_has_no_room() -> None:
+    """What was lent stays where it is, as long as the reader has it."""
+    arena, _ = sides(MAPPED + PAGE)
+    shelf = Shelf(pickle.loads(pickle.dumps(arena.segment)))  # as another process has it
+    loan = Loan(arena)
+    piece = loan.put(b"small")
+    assert piece
+    leases = shelf.lease(piece), shelf.lease(put(arena, b"x" * MAPPED))
+    view = leases[1].view()
+    arena.close()
+    assert arena.put(b"x") is None
+    assert not loan.is_out()
+    del loan, leases
+    assert bytes(view[:3]) == b"xxx"
 
 
 def test_there_is_none_where_there_are_no_memory_files(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -135,9 +135,12 @@ class Choosing(Mapping):
                 watch.cancel()
             kinds = set(map(type, outcomes))
             self._took(outcomes, start, perf_counter() - began, failed=Error in kinds)
-        if self._here:
-            self._choose(items[len(outcomes) - 1], outcomes[-1])
-        return outcomes, kinds <= PLAIN
+        try:
+            if self._here:
+                self._choose(items[len(outcomes) - 1], outcomes[-1])
+            return outcomes, kinds <= PLAIN
+        finally:
+            del outcomes  # as in `_run`
 
     def _run(self, items: Any, start: int, outcomes: list[Any]) -> None:
         """Run calls up to the first error: nothing behind one is run before it is seen."""
@@ -148,6 +151,8 @@ class Choosing(Mapping):
         except BaseException as error:  # noqa: BLE001  # also SystemExit: it is the call's
             number = len(outcomes)
             add(self._tried_again(items[number], start + number, error))
+        finally:
+            del outcomes, add  # the tracebacks of errors lead to this frame
 
     def _tried_again(self, item: Any, index: int, error: BaseException) -> Any:
         """Try a call again that has failed, if that is wanted; return its outcome."""
@@ -160,7 +165,10 @@ class Choosing(Mapping):
                 return self._call(item)
             except BaseException as again:  # noqa: BLE001  # as in `_run`
                 error = again
-        return Error(without_ours(error))
+        try:
+            return Error(without_ours(error))
+        finally:
+            del error  # as in `_run`
 
     def _took(self, outcomes: list[Any], start: int, seconds: float, *, failed: bool) -> None:
         """Note that calls have been run here."""

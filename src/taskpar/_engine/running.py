@@ -186,8 +186,10 @@ class _Batch:
                 try:
                     value = call(item)
                 except BaseException as error:  # noqa: BLE001  # also SystemExit: it is the task's
-                    value = Error(without_ours(error))
-                add(value if type(value) in PLAIN else sealed(value, start + done, store))
+                    # Not kept here: its traceback leads to this frame.
+                    add(sealed(Error(without_ours(error)), start + done, store))
+                else:
+                    add(value if type(value) in PLAIN else sealed(value, start + done, store))
             ran, position, now = done + 1 - position, done + 1, perf_counter()
             if now > until:
                 self._outcomes.last = now - before
@@ -202,8 +204,9 @@ class _Batch:
             if not self._row.enter(first):
                 return 0
             before = perf_counter()
-            outcome = _outcome(self._call, item)
-            self._outcomes.add(sealed(outcome, self._start + first, self._outcomes.store))
+            self._outcomes.add(
+                sealed(_outcome(self._call, item), self._start + first, self._outcomes.store)
+            )
             self._outcomes.last = perf_counter() - before
             return 1
         return 0
@@ -254,13 +257,17 @@ def run_direct(calls: Calls) -> Reply:
         now = perf_counter()
         if now > until:
             break
-    failed = tuple(i for i, outcome in enumerate(outcomes) if type(outcome) is Error)
     try:
-        reply = Reply(getpid(), len(outcomes), now - begin, failed, outcomes)
-        reply.last = now - before if now > until else 0.0
-        return reply
+        return _direct_reply(outcomes, now - begin, now - before if now > until else 0.0)
     finally:
         del outcomes  # the tracebacks of errors lead to this frame, which must not lead to them
+
+
+def _direct_reply(outcomes: list[Any], seconds: float, last: float) -> Reply:
+    failed = tuple(i for i, outcome in enumerate(outcomes) if type(outcome) is Error)
+    reply = Reply(getpid(), len(outcomes), seconds, failed, outcomes)
+    reply.last = last
+    return reply
 
 
 def run_in_thread(calls: Calls) -> Reply:

@@ -87,6 +87,14 @@ class Arena:
         """Tell whether somebody may still look at a piece."""
         return self._lent.get(piece[0]) is piece and bool(self._states[piece[0]])
 
+    def close(self) -> None:
+        """Let the memory go: there is no room any more."""
+        with self._lock:
+            self._free.clear()
+            self._lent.clear()
+            self._states.release()
+            self.segment.close()
+
     def _reserve(self, size: int) -> Piece | None:
         whole = _rounded(size)
         for number, (first, room) in enumerate(self._free):

@@ -184,6 +184,7 @@ class Link:
         with self._living, self._writing:  # nobody else may use what is closed now
             self._ended = True
             self._loans.clear()
+            self._shelf = None  # what results lie on is kept by these, not by who knows this
             self.channel.close()
             if code is not None:  # else somebody else is asking multiprocessing, just now
                 self.process.close()

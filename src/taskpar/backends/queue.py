@@ -147,7 +147,8 @@ class QueueBackend:
             self._woken.close()
             self._waker.close()
         self._board.close()
-        self._arena = None
+        if self._arena is not None:
+            self._arena.close()
 
     def hear(self, enough: Callable[[], bool], deadline: float | None) -> None:
         """Let who waits for a result hear it himself, if nobody else hears."""
