@@ -282,6 +282,9 @@ class AutoExecutor(Executor):
     chosen, and why. Each call is run once. Calls of `submit` go to workers: the caller does not
     wait for them.
 
+    A call that runs here holds back the results behind it, also those of `map_unordered`; one that
+    waits for another call may wait for ever, as it would in a serial loop.
+
     What runs here shares the caller's memory, so law L8 (own memory) cannot hold: functions must
     not rely on writing to their arguments, or on not doing so.
 

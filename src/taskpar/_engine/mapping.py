@@ -195,7 +195,12 @@ class Mapping:
             if self._submitted == self._delivered:
                 return [self._ended()], False
             if not self._may_read():
-                self._wait(deadline)
+                began = perf_counter()
+                try:
+                    self._wait(deadline)
+                finally:
+                    if not self._engine.backend.inline:
+                        self.tally.waited(perf_counter() - began)
 
     def _may_read(self) -> bool:
         """Tell whether reading on is allowed and may bring something."""
@@ -301,14 +306,6 @@ class Mapping:
         raise StopIteration
 
     def _wait(self, deadline: float) -> None:
-        began = perf_counter()
-        try:
-            self._wait_on(deadline)
-        finally:
-            if not self._engine.backend.inline:
-                self.tally.waited(perf_counter() - began)
-
-    def _wait_on(self, deadline: float) -> None:
         if self._engine.backend.inline:
             self._engine.want(self._number, self._delivered)
             if self._delivered in self._home:
