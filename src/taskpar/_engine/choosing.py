@@ -66,6 +66,8 @@ class Choosing(Mapping):
     """The first call that neither has been run here nor is being."""
     _seconds = 0.0
     """How long a call took, in the last block."""
+    _before = 0.0
+    """How long in the one before: the less of the two counts, as the machine may be busy."""
     _crossing: float | None = None
     """How long the data of a call takes to cross, one way; None: not looked at."""
     _stays = False
@@ -74,6 +76,8 @@ class Choosing(Mapping):
     """Starts workers, while calls go on here."""
 
     def _begin(self) -> None:
+        # Held until the engine knows of the calls that are handed over: the reader waits for that.
+        self._handing = threading.RLock()
         options = self._options
         if options.time_limit or options.cancel_running or options.context is False:
             super()._begin()
@@ -116,6 +120,10 @@ class Choosing(Mapping):
                 self._next = self._delivered
                 return [outcome], False
             return self._run_some()
+        with self._handing:
+            pass
+        if self._here and not self._closed:
+            return self.next_block(deadline)  # handing over has failed
         return super().next_block(deadline)
 
     def _run_some(self) -> tuple[list[Any], bool]:
@@ -174,7 +182,7 @@ class Choosing(Mapping):
         """Note that calls have been run here."""
         stop = start + len(outcomes)
         if outcomes:
-            self._seconds = max(seconds / len(outcomes), 1e-9)
+            self._before, self._seconds = self._seconds, max(seconds / len(outcomes), 1e-9)
             self.tally.home(start, stop, Reply(getpid(), len(outcomes), seconds, (), None))
         if failed:
             self._mark_all(outcomes, start, getpid())
@@ -190,12 +198,13 @@ class Choosing(Mapping):
         """Let workers have the rest, if they would be quicker."""
         if self._stays or type(outcome) is Error:
             return
-        if self._left() * self._seconds < LEAST_SECONDS:
+        cheapest = min(self._before, self._seconds)
+        if self._left() * cheapest < LEAST_SECONDS:
             return
         there = bool(self._engine.workers())
         started = there if self._starting is None else not self._starting.is_alive()
         cost = LEAST_SECONDS if started else START_SECONDS
-        if self._left() * self._seconds < cost:
+        if self._left() * cheapest < cost:
             return
         if self._crossing is None:
             self._look_at_crossing(item, outcome)
@@ -212,9 +221,10 @@ class Choosing(Mapping):
     def _gain(self) -> float:
         """Return how many seconds workers would save."""
         crossing, slots = self._crossing or 0.0, self._engine.backend.slots
-        elsewhere = max((self._seconds + 2 * crossing) / slots, 2 * crossing + SEND_SECONDS)
-        worth = not self._stays and elsewhere < WORTH * self._seconds
-        return self._left() * (self._seconds - elsewhere) if worth else 0.0
+        here = min(self._before, self._seconds)
+        elsewhere = max((here + 2 * crossing) / slots, 2 * crossing + SEND_SECONDS)
+        worth = not self._stays and elsewhere < WORTH * here
+        return self._left() * (here - elsewhere) if worth else 0.0
 
     def _look_at_crossing(self, item: Any, outcome: Any) -> None:
         """Measure what it takes to pack what one call needs and gives."""
@@ -265,6 +275,10 @@ class Choosing(Mapping):
 
     def hand_over(self) -> None:
         """Let workers have all calls that were not begun here; called from any thread."""
+        with self._handing:
+            self._hand_over()
+
+    def _hand_over(self) -> None:
         with self._mutex:
             if not self._here or self._closed:
                 return
@@ -284,8 +298,9 @@ class Choosing(Mapping):
 
     def passed(self, call: int | None) -> None:
         """Go on behind an error; here, that is what the next call does anyway."""
-        if not self._here:
-            super().passed(call)
+        with self._handing:
+            if self._number >= 0:
+                super().passed(call)
 
     def finish_elsewhere(self) -> None:
         """Have calls run that are to run whether or not anybody reads their results."""
@@ -295,14 +310,16 @@ class Choosing(Mapping):
     def leave(self) -> None:
         """Know that nobody will read a result: the calls run all the same."""
         self.finish_elsewhere()
-        if self._number >= 0:
-            super().leave()
+        with self._handing:
+            if self._number >= 0:
+                super().leave()
 
     def close(self, *, source: bool) -> None:
         """Let the job go."""
-        if self._number >= 0:
-            super().close(source=source)
-            return
-        self._closed = True
+        with self._handing:
+            if self._number >= 0:
+                super().close(source=source)
+                return
+            self._closed = True
         if source:
             self._source.close()
