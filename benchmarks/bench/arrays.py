@@ -21,10 +21,14 @@ def _arrays() -> list[Any]:
     return [np.full(SIZE // 8, float(i)) for i in range(COUNT)]
 
 
-def _twice(action: Callable[[], object]) -> Iterator[Figures]:
-    """Measure an action, and once more, when memory was used before."""
+def _twice(make: Callable[[], Any], use: Callable[[Any], object]) -> Iterator[Figures]:
+    """Measure an action, and once more, when memory was used before.
+
+    With others each time, as joblib keeps a copy of those that it has seen.
+    """
     for name in ("first", "seconds"):
-        yield {name: seconds(action)}
+        some = make()
+        yield {name: seconds(partial(use, some))}
 
 
 def _read(results: Any) -> float:
@@ -40,10 +44,8 @@ def _read(results: Any) -> float:
     by=ALL,
 )
 def arrays_in(pool: Pool) -> Iterator[Figures]:
-    """Measure large arguments; other ones each time: joblib keeps a copy of those that it saw."""
-    for name in ("first", "seconds"):
-        arrays = _arrays()
-        yield {name: seconds(lambda: list(pool.map(tasks.total, arrays)))}  # noqa: B023  # called here
+    """Measure large arguments."""
+    yield from _twice(_arrays, lambda arrays: list(pool.map(tasks.total, arrays)))
 
 
 @workload(
@@ -55,7 +57,7 @@ def arrays_in(pool: Pool) -> Iterator[Figures]:
 )
 def arrays_out(pool: Pool) -> Iterator[Figures]:
     """Measure large results."""
-    yield from _twice(lambda: _read(pool.map(tasks.filled, range(COUNT))))
+    yield from _twice(lambda: range(COUNT), lambda some: _read(pool.map(tasks.filled, some)))
 
 
 @workload(
@@ -66,10 +68,8 @@ def arrays_out(pool: Pool) -> Iterator[Figures]:
     by=ALL,
 )
 def arrays_both(pool: Pool) -> Iterator[Figures]:
-    """Measure large arguments and large results, others each time."""
-    for name in ("first", "seconds"):
-        arrays = _arrays()
-        yield {name: seconds(lambda: _read(pool.map(tasks.negated, arrays)))}  # noqa: B023  # as above
+    """Measure large arguments and large results."""
+    yield from _twice(_arrays, lambda arrays: _read(pool.map(tasks.negated, arrays)))
 
 
 def _looks(pool: Pool) -> Iterator[Figures]:

@@ -15,7 +15,7 @@ from functools import partial
 from typing import TypeVar
 
 from taskpar._engine import place
-from taskpar._model.checks import executor_or_none, short
+from taskpar._model.checks import EXECUTORS, executor_or_none, short
 from taskpar.executor import Executor
 from taskpar.executors import (
     AutoExecutor,
@@ -121,14 +121,15 @@ class _Kept:
             return self._executor
 
 
-_KINDS: dict[str, Callable[[int | None], Executor]] = {
-    "serial": SerialExecutor,
-    "thread": ThreadExecutor,
-    "process": ProcessExecutor,
-    "pool": PoolExecutor,
-    "queue": QueueExecutor,
-    "auto": AutoExecutor,
-}
+_MADE = (
+    SerialExecutor,
+    ThreadExecutor,
+    ProcessExecutor,
+    PoolExecutor,
+    QueueExecutor,
+    AutoExecutor,
+)
+_KINDS: dict[str, Callable[[int | None], Executor]] = dict(zip(EXECUTORS, _MADE, strict=True))
 
 
 def _wished(word: str | None = None) -> Executor:

@@ -12,7 +12,7 @@ from taskpar.executor import Executor
 if TYPE_CHECKING:
     from multiprocessing.context import BaseContext
 
-    from taskpar.backends.hiring import WorkerWords
+    from taskpar.backends.hiring import Hiring, WorkerWords
     from taskpar.backends.worker import Worker, current_worker
 
 __all__ = [
@@ -54,18 +54,6 @@ def _checked(initializer: Initializer | None) -> Initializer | None:
     return initializer
 
 
-def _startup(initializer: Initializer | None, initargs: tuple[Any, ...]) -> bytes | None:
-    """Return the initializer as workers get it.
-
-    Raises:
-        TypeError: It cannot be called.
-        Exception: It cannot be pickled.
-    """
-    from taskpar._engine.wire import pack_startup
-
-    return pack_startup(_checked(initializer), initargs)
-
-
 _PROCESSES = "ProcessExecutor, PoolExecutor or QueueExecutor"
 _WORKERS = "ProcessExecutor or QueueExecutor"
 _ELSEWHERE = {
@@ -89,6 +77,29 @@ def _refuse(who: type[Executor], words: Mapping[str, object], known: Collection[
             raise TypeError(f"{who.__name__}() got an unexpected keyword argument {word!r}")
         if value is not None:
             raise CapabilityError(f"{who.__name__} has no {word}: use {_ELSEWHERE[word]}")
+
+
+def _terms(
+    who: type[Executor],
+    max_workers: int | None,
+    mp_context: "str | BaseContext | None",
+    startup: "tuple[Initializer | None, tuple[Any, ...]]",
+    more: "WorkerWords",
+) -> "Hiring":
+    """Return what workers are made of, by the words of a constructor.
+
+    Raises:
+        TypeError: One of them is not what is allowed, or unknown.
+        ValueError: Nor that.
+        Exception: The initializer cannot be pickled.
+    """
+    from taskpar._engine.wire import pack_startup
+    from taskpar.backends import hiring
+
+    _refuse(who, more, hiring.WorkerWords.__annotations__)
+    initializer, initargs = startup
+    packed = pack_startup(_checked(initializer), initargs)
+    return hiring.terms(_count(max_workers), mp_context, packed, more)
 
 
 class SerialExecutor(Executor):
@@ -186,12 +197,9 @@ class ProcessExecutor(Executor):
         initargs: tuple[Any, ...] = (),
         **more: "Unpack[WorkerWords]",
     ) -> None:
-        from taskpar.backends import hiring
         from taskpar.backends.process import ProcessBackend
 
-        _refuse(ProcessExecutor, more, hiring.WorkerWords.__annotations__)
-        startup = _startup(initializer, initargs)
-        terms = hiring.terms(_count(max_workers), mp_context, startup, more)
+        terms = _terms(ProcessExecutor, max_workers, mp_context, (initializer, initargs), more)
         if terms.most > 1:
             wrong = f"not {terms.most}: a process of ProcessExecutor runs one call"
             raise ValueError(f"max_tasks_per_child must be 1 or None, {wrong}")
@@ -264,12 +272,9 @@ class QueueExecutor(Executor):
         initargs: tuple[Any, ...] = (),
         **more: "Unpack[WorkerWords]",
     ) -> None:
-        from taskpar.backends import hiring
         from taskpar.backends.queue import QueueBackend
 
-        _refuse(QueueExecutor, more, hiring.WorkerWords.__annotations__)
-        startup = _startup(initializer, initargs)
-        terms = hiring.terms(_count(max_workers), mp_context, startup, more)
+        terms = _terms(QueueExecutor, max_workers, mp_context, (initializer, initargs), more)
         super().__init__(QueueBackend(terms))
 
 
@@ -305,11 +310,8 @@ class AutoExecutor(Executor):
         **more: "Unpack[WorkerWords]",
     ) -> None:
         from taskpar._engine.choosing import Choosing
-        from taskpar.backends import hiring
         from taskpar.backends.queue import QueueBackend
 
-        _refuse(AutoExecutor, more, hiring.WorkerWords.__annotations__)
-        startup = _startup(initializer, initargs)
-        terms = hiring.terms(_count(max_workers), mp_context, startup, more)
-        anywhere = startup is None and more.get("worker_class") is None
+        terms = _terms(AutoExecutor, max_workers, mp_context, (initializer, initargs), more)
+        anywhere = terms.startup is None and more.get("worker_class") is None
         super().__init__(QueueBackend(terms), Choosing if anywhere else None)

@@ -13,8 +13,7 @@ from taskpar._engine import pickling
 if TYPE_CHECKING:
     from mmap import mmap
 
-Piece = tuple[int, int, int]
-"""Where something was laid down."""
+    from taskpar._system.arena import Piece
 
 BIG = 1 << 16
 """Bytes from which something is laid down: as many as a pipe holds."""
@@ -23,11 +22,11 @@ BIG = 1 << 16
 class Store(Protocol):
     """Where a writer lays down; an `Arena`, or a `Loan` of one."""
 
-    def put(self, data: memoryview | bytes, /) -> Piece | None:
+    def put(self, data: memoryview | bytes, /) -> "Piece | None":
         """Lay something down; None if there is no room."""
         ...
 
-    def take_back(self, pieces: list[Piece], /) -> None:
+    def take_back(self, pieces: "list[Piece]", /) -> None:
         """Make room again: nobody will look."""
 
 
@@ -64,7 +63,7 @@ def packed(thing: object, store: Store | None) -> tuple[Any, ...]:
     return (b"" if laid is not views else head, *pieces)
 
 
-def unpacked(head: bytes, pieces: Sequence[Piece], lent: Mapping[int, Lent]) -> Any:
+def unpacked(head: bytes, pieces: "Sequence[Piece]", lent: Mapping[int, Lent]) -> Any:
     """Return the object.
 
     Raises:

@@ -21,6 +21,7 @@ from typing import Any
 
 from taskpar._engine import beside, pickling
 from taskpar._engine.calling import Call, shaped
+from taskpar._engine.costs import Costs
 from taskpar._engine.exceptions import is_ctrl_c
 from taskpar._engine.mapping import Mapping
 from taskpar._engine.reply import Reply
@@ -42,17 +43,11 @@ LONG_SECONDS = 0.02
 START_SECONDS = 0.15
 """What it costs to start workers, where there are none yet."""
 
-SEND_SECONDS = 0.3e-6
-"""What it costs this process to have one call of many run elsewhere, besides its data."""
-
 BYTES_PER_SECOND = 4e9
 """How fast big data crosses."""
 
 LEAST_SECONDS = 0.003
 """What it costs to have the rest run by workers that are there."""
-
-WORTH = 0.8
-"""What a call must cost with workers, at the most, as a part of what it costs here."""
 
 
 class Choosing(Mapping):
@@ -64,14 +59,6 @@ class Choosing(Mapping):
     _why = "all calls go to workers, as an option or the executor needs them"
     _next = 0
     """The first call that neither has been run here nor is being."""
-    _seconds = 0.0
-    """How long a call took, in the last block."""
-    _before = 0.0
-    """How long in the one before: the less of the two counts, as the machine may be busy."""
-    _crossing: float | None = None
-    """How long the data of a call takes to cross, one way; None: not looked at."""
-    _stays = False
-    """Whether it is certain that all calls run here."""
     _starting: threading.Thread | None = None
     """Starts workers, while calls go on here."""
 
@@ -84,7 +71,8 @@ class Choosing(Mapping):
             return
         self._engine.check_open()
         self._here = True
-        self._stays = self._engine.backend.slots == 1
+        self._costs = Costs(self._engine.backend.slots)
+        self._cut_short: list[Any] = []
         self._call: Call = shaped(self._function, self._shape)
         if self._source.whole:
             self._source.advance(self._ahead)
@@ -98,7 +86,7 @@ class Choosing(Mapping):
             return "no call was run yet"
         left = self._left()
         so_far = " so far" if left or not self._source.exhausted else ""
-        why = f", {self._why}" if self._stays and self._crossing == inf else ""
+        why = f", {self._why}" if self._costs.crossing == inf else ""
         return f"all calls{so_far} ran here: {self._figures(left)}{why}"
 
     def _left(self) -> int:
@@ -111,6 +99,9 @@ class Choosing(Mapping):
         """Run some calls and return their outcomes, or do as any other job."""
         if self._here and not self._closed:
             self._engine.check_process()
+            if self._cut_short:
+                outcomes, self._cut_short = self._cut_short, []
+                return outcomes, False
             source = self._source
             if source.stop == self._delivered and source.error is None and not source.exhausted:
                 self._engine.check_open()
@@ -129,7 +120,8 @@ class Choosing(Mapping):
     def _run_some(self) -> tuple[list[Any], bool]:
         """Run a block of calls here; tell whether all outcomes are plain values, too."""
         start = self._delivered
-        many = int(BLOCK_SECONDS / self._seconds) if self._seconds else 1
+        seconds = self._costs.seconds
+        many = int(BLOCK_SECONDS / seconds) if seconds else 1
         with self._mutex:
             self._next = min(self._source.stop, start + max(1, min(many, 2 * start)))
         watch = self._watched() if self._next - start == 1 else None
@@ -138,6 +130,9 @@ class Choosing(Mapping):
         began = perf_counter()
         try:
             self._run(items, start, outcomes)
+        except BaseException:  # Ctrl-C between two calls: what has been run is not lost
+            self._cut_short = outcomes
+            raise
         finally:
             if watch is not None:
                 watch.cancel()
@@ -155,10 +150,12 @@ class Choosing(Mapping):
         call, add = self._call, outcomes.append
         try:
             for item in items:
-                add(call(item))
-        except BaseException as error:  # noqa: BLE001  # also SystemExit: it is the call's
-            number = len(outcomes)
-            add(self._tried_again(items[number], start + number, error))
+                try:
+                    value = call(item)
+                except BaseException as error:  # noqa: BLE001  # also SystemExit: it is the call's
+                    add(self._tried_again(item, start + len(outcomes), error))
+                    return
+                add(value)
         finally:
             del outcomes, add  # the tracebacks of errors lead to this frame
 
@@ -182,7 +179,7 @@ class Choosing(Mapping):
         """Note that calls have been run here."""
         stop = start + len(outcomes)
         if outcomes:
-            self._before, self._seconds = self._seconds, max(seconds / len(outcomes), 1e-9)
+            self._costs.measured(seconds / len(outcomes))
             self.tally.home(start, stop, Reply(getpid(), len(outcomes), seconds, (), None))
         if failed:
             self._mark_all(outcomes, start, getpid())
@@ -196,19 +193,17 @@ class Choosing(Mapping):
     # ------------------------------------------------------------------------------ choosing
     def _choose(self, item: Any, outcome: Any) -> None:
         """Let workers have the rest, if they would be quicker."""
-        if self._stays or type(outcome) is Error:
-            return
-        cheapest = min(self._before, self._seconds)
-        if self._left() * cheapest < LEAST_SECONDS:
+        costs, left = self._costs, self._left()
+        if type(outcome) is Error or costs.certain or left * costs.least < LEAST_SECONDS:
             return
         there = bool(self._engine.workers())
         started = there if self._starting is None else not self._starting.is_alive()
         cost = LEAST_SECONDS if started else START_SECONDS
-        if self._left() * cheapest < cost:
+        if left * costs.least < cost:
             return
-        if self._crossing is None:
+        if costs.crossing is None:
             self._look_at_crossing(item, outcome)
-        if self._gain() < cost:
+        if costs.gain(left) < cost:
             return
         if started:
             self.hand_over()
@@ -218,18 +213,10 @@ class Choosing(Mapping):
             )
             self._starting.start()
 
-    def _gain(self) -> float:
-        """Return how many seconds workers would save."""
-        crossing, slots = self._crossing or 0.0, self._engine.backend.slots
-        here = min(self._before, self._seconds)
-        elsewhere = max((here + 2 * crossing) / slots, 2 * crossing + SEND_SECONDS)
-        worth = not self._stays and elsewhere < WORTH * here
-        return self._left() * (here - elsewhere) if worth else 0.0
-
     def _look_at_crossing(self, item: Any, outcome: Any) -> None:
         """Measure what it takes to pack what one call needs and gives."""
+        self._costs.crossing = inf
         if isinstance(reference_to(self._function), Refused):
-            self._crossing, self._stays = inf, True
             self._why = "as the function cannot be pickled"
             return
         try:
@@ -237,16 +224,16 @@ class Choosing(Mapping):
             views: list[memoryview] = []
             pickling.dumps((item, outcome), views, beside.BIG)
             packing = perf_counter() - began
-            self._crossing = packing + sum(view.nbytes for view in views) / BYTES_PER_SECOND
         except BaseException as error:  # a __reduce__ may raise anything
             if is_ctrl_c(error):
                 raise
-            self._crossing, self._stays = inf, True
             self._why = "as what a call needs or gives cannot be pickled"
+        else:
+            self._costs.crossing = packing + sum(map(len, views)) / BYTES_PER_SECOND
 
     def _figures(self, left: int) -> str:
         known = "" if self._source.exhausted else "maybe "
-        return f"one takes {in_units(self._seconds)}, {known}{left:,} left"
+        return f"one takes {in_units(self._costs.seconds)}, {known}{left:,} left"
 
     def _start_workers(self) -> None:
         """Start them, all at once."""
@@ -259,14 +246,13 @@ class Choosing(Mapping):
             for future in futures:
                 future.exception()
         except (ExecutorClosedError, InitializerError):
-            self._stays = True  # until whoever shut it down comes here
+            return  # whoever hands over is told
 
     # ----------------------------------------------------------------------------- handing over
     def _watched(self) -> threading.Timer | None:
         """Hand over what is behind a call, if that takes long."""
-        if self._stays or self._source.stop - self._next < 1:
-            return None
-        if self._seconds and self._seconds < LONG_SECONDS / 10:
+        known, nothing_left = self._costs.seconds, self._source.stop == self._next
+        if self._costs.certain or nothing_left or 0 < known < LONG_SECONDS / 10:
             return None
         watch = threading.Timer(LONG_SECONDS, self.hand_over)
         watch.daemon = True
@@ -284,7 +270,7 @@ class Choosing(Mapping):
                 return
             self._here = False
             self._submitted = self._next
-        why = self._figures(self._left()) if self._seconds else "the first one takes long"
+        why = self._figures(self._left()) if self._costs.seconds else "the first one takes long"
         slots = self._engine.backend.slots
         self._why = f"calls from {self._next} on went to {slots} workers: {why}"
         try:
@@ -292,7 +278,7 @@ class Choosing(Mapping):
         except (ExecutorClosedError, InitializerError) as error:
             self._cut_off = error
         except Exception:  # noqa: BLE001  # no thread or descriptor is left: so all is run here
-            self._here = self._stays = True
+            self._here, self._costs = True, Costs(1)
         else:
             self._submit()
 

@@ -74,10 +74,11 @@ class Outcomes:
             return self._reply()
 
     def _reply(self, returned: int = 0) -> bytes:
-        now = perf_counter()
-        seconds, self._began = now - self._began, now
         outcomes = self._done[:]
         del self._done[: len(outcomes)]  # the other thread may have put more behind
+        now, seconds = perf_counter(), 0.0
+        if outcomes:  # else what runs has begun before this, and all that time is its own
+            seconds, self._began = now - self._began, now
         last, self.last = self.last, 0.0
         return sealed_reply(
             os.getpid(), seconds, outcomes, self._take(), returned, self.store, last

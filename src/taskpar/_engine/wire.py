@@ -133,7 +133,7 @@ def unpack(
     items, the number of the first call, and the manner.
     """
     *parts, pieces = pickle.loads(payload)
-    if not parts and shelf is not None:
+    if not parts and shelf is not None:  # it says only where the message is, as that is big
         *parts, pieces = pickle.loads(shelf.lease(pieces).view())
     leases = {} if shelf is None else {piece[0]: shelf.lease(piece) for piece in pieces}
     return parts, leases

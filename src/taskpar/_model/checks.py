@@ -100,7 +100,7 @@ def choice_or_none(name: str, value: object, choices: tuple[str, ...]) -> str | 
 
 
 EXECUTORS = ("serial", "thread", "process", "pool", "queue", "auto")
-"""The words for executors."""
+"""The words for executors, in the order in which `ambient` makes them."""
 
 
 def executor_or_none(name: str, value: object) -> str | None:

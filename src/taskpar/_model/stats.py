@@ -15,7 +15,8 @@ class Stats(NamedTuple):
     Args:
         calls: How many calls are home.
         messages: In how many messages they came.
-        starting: Seconds that workers took to start, those of all workers together.
+        starting: Seconds that the workers of `QueueExecutor` and `ProcessExecutor` took to start,
+            all together.
         packing: Seconds in which calls were packed for workers.
         sending: Seconds in which they were written to workers, which may have to be started first.
         running: Seconds in which workers, or this process, ran calls.

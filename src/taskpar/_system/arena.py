@@ -250,32 +250,31 @@ def _joined(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
 
 # ----------------------------------------------------------------------------------- forking
 class _Forks(threading.local):
-    """How often this process was forked by others than us."""
+    """What is known of forks."""
 
-    ours = False
-
-
-class _Counter:
     count = 0
+    """How often this process was forked, but for workers of ours; of all threads: kept at the
+    class."""
+    ours = False
+    """Whether this thread is forking a worker."""
 
 
-_forks = _Counter()
-_mine = _Forks()
+_forks = _Forks()
 
 
 def _forking() -> None:
-    if not _mine.ours:
-        _forks.count += 1
+    if not _forks.ours:
+        _Forks.count += 1
 
 
 @contextmanager
 def forking_a_worker() -> "Generator[None]":
     """While a worker is forked: it looks at nothing that was there before it."""
-    _mine.ours = True
+    _forks.ours = True
     try:
         yield
     finally:
-        _mine.ours = False
+        _forks.ours = False
 
 
 if hasattr(os, "register_at_fork"):

@@ -233,13 +233,15 @@ class QueueBackend:
         kind, body, ticket = bytes(message[:1]), memoryview(message)[1:], link.ticket
         if kind == FAILED:
             self._report.broken(exceptions.loads(bytes(body)))
-        if kind == FAILED or ticket is None:
-            return
+        elif ticket is not None:
+            self._take_reply(link, ticket, kind == DONE, body)
+
+    def _take_reply(self, link: Link, ticket: int, done: bool, body: memoryview) -> None:
         reply = link.reply(body)
         if link.began is not None:
             self.starting += max(0.0, monotonic() - link.began - reply.seconds)
             link.began = None
-        if kind == DONE:
+        if done:
             self._is_idle(link)
             self._report.done(ticket, reply)
         else:  # PART, or its last words: then the slot is free when the process has ended
