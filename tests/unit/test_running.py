@@ -305,6 +305,22 @@ def handed(*, ended):
     return [read_reply(part).returned for part in parts]
 
 
+def test_the_time_of_a_long_call_is_its_own(clock):
+    """What is given back while it runs takes none of it away."""
+    parts = []
+    outcomes = handover.Outcomes(parts.append, list)
+    outcomes.begin(iter(range(5)))
+    takes(7.0)
+    outcomes.hand_over(give_back=True)
+    takes(5.0)
+    outcomes.add(1)
+    replies = [read_reply(parts[0]), read_reply(outcomes.reply())]
+    assert [(reply.count, reply.returned, reply.seconds) for reply in replies] == [
+        (0, 5, 0.0),
+        (1, 0, 12.0),
+    ]
+
+
 def test_who_comes_too_late_gives_nothing_back():
     """The slice has ended by itself, and its worker is answering already."""
     assert handed(ended=False) == [5]
