@@ -48,7 +48,7 @@ class Executor(concurrent.futures.Executor):
     def __init__(self, backend: Backend, job: "type[Mapping] | None" = None) -> None:
         from taskpar._engine.core import Core  # here, as it is slow to import
 
-        self._core = Core(backend) if job is None else Core(backend, job)
+        self._core = Core(backend, job)
         self._options = Options()
         self._submitting: Submissions | None = None
 

@@ -25,12 +25,12 @@ class Core:
 
     Args:
         backend: The kind of worker to run calls on.
-        job: What a ``map`` becomes.
+        job: What a ``map`` becomes; None: a `Mapping`.
     """
 
-    def __init__(self, backend: Backend, job: type[Mapping] = Mapping) -> None:
+    def __init__(self, backend: Backend, job: type[Mapping] | None = None) -> None:
         self.engine = Engine(backend)
-        self._job = job
+        self._job = job or Mapping
         self._jobs: weakref.WeakSet[Mapping] = weakref.WeakSet()
         self._numbers = count()
         self._submissions: dict[Options, Submissions] = {}
@@ -67,8 +67,7 @@ class Core:
         star = rows or len(iterables) > 1
         shape: Shape = "star" if star else "one"
         made = self._job(self.engine, fn, shape, source, options, ordered=ordered)
-        if self._job is not Mapping:
-            self._jobs.add(made)
+        self._jobs.add(made)
         return made
 
     def shutdown(self, wait: bool, *, cancel_futures: bool, kill: bool = False) -> None:

@@ -66,35 +66,14 @@ class Link:
         """When it had nothing to do any more, if it has not."""
         self.row = board.row(place)
         self.row.reset()
-        self.channel = ParentEnd()
         results = memory_for(hiring.shared // 2 // hiring.slots)
         self._shelf = None if results is None else Shelf(results)
         self._loans: list[Loan] = []
+        self.channel = ParentEnd()
         self.began: float | None = monotonic()
         """When it was started, until it is heard for the first time."""
         preloaded = (*_PRELOADED, *hiring.preload)
         self.process = mainless(hiring.context, hiring.worker_class, preloaded)(name=name)
-        given = Assignment(
-            Arrival(Surroundings.here(hiring.slots)),
-            self.channel.worker_end,
-            pickle.dumps((board.segment, arena and arena.segment, results)),
-            place,
-            hiring.startup,
-            hiring.most,
-            hiring.memory[0],
-        )
-        self.process.assignment = given
-        try:
-            with forking_a_worker():
-                self.process.start()
-            self.pid = self.process.pid or 0
-        except BaseException:  # Ctrl-C may come when it has been started
-            if self.process.pid:
-                self.process.kill()
-            self.channel.close()
-            raise
-        finally:
-            given.channel.close()
         self._writing = threading.Lock()
         self._living = threading.Lock()
         self._ended = False
@@ -102,6 +81,32 @@ class Link:
         self._why = ""
         self.deaf = False
         """Whether the channel has ended, so that only the end of the process is waited for."""
+        self.pid = self._start(
+            Assignment(
+                Arrival(Surroundings.here(hiring.slots)),
+                self.channel.worker_end,
+                pickle.dumps((board.segment, arena and arena.segment, results)),
+                place,
+                hiring.startup,
+                hiring.most,
+                hiring.memory[0],
+            )
+        )
+
+    def _start(self, given: Assignment) -> int:
+        """Start the process; return its number."""
+        self.process.assignment = given
+        try:
+            with forking_a_worker():
+                self.process.start()
+            return self.process.pid or 0
+        except BaseException:  # Ctrl-C may come when it has been started
+            if self.process.pid:
+                self.process.kill()
+            self.channel.close()
+            raise
+        finally:
+            given.channel.close()
 
     def send(self, message: bytes, loan: Loan | None = None) -> None:
         """Give the worker a message; nothing happens if it is dead, as its sentinel tells that.
