@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from taskpar._engine import events, running, wire
+from taskpar._engine.constant import Constants
 from taskpar._engine.engine import Engine
 from taskpar._engine.ledger import Ledger
 from taskpar._engine.reply import read_reply
@@ -72,8 +73,9 @@ def ledger_steps() -> Callable[[], object]:
 
 def of_one_call(engine: Engine) -> Iterator[tuple[str, float]]:
     """Measure the steps of one submit."""
+    constants = Constants()
     calls = wire.Calls(abs, "call", [((-1,), {})], 0)
-    reference = reference_to(abs)
+    reference = reference_to(abs, constants)
     payload = wire.pack(calls, reference)
     reply = running.run(payload)
 
@@ -84,7 +86,7 @@ def of_one_call(engine: Engine) -> Iterator[tuple[str, float]]:
 
     yield "a future, its result set and read", least(settled, 300)
     yield "the ledger: submitted, sent, done, settled", least(ledger_steps(), 300)
-    yield "pack the call", least(lambda: wire.pack(calls, reference_to(abs)), 300)
+    yield "pack the call", least(lambda: wire.pack(calls, reference_to(abs, constants)), 300)
     yield "write and read it (a pipe, one thread)", least(there_and_back(payload), 300)
     yield "unpack it, run it, pack the result", least(lambda: running.run(payload), 300)
     yield "write and read that", least(there_and_back(reply), 300)
@@ -94,7 +96,7 @@ def of_one_call(engine: Engine) -> Iterator[tuple[str, float]]:
 def of_a_batch() -> Iterator[tuple[str, float]]:
     """Measure the steps of one batch, for each of its calls."""
     calls = wire.Calls(square, "one", range(ITEMS), 0, wire.Manner(whole=True))
-    reference = reference_to(square)
+    reference = reference_to(square, Constants())
     payload = wire.pack(calls, reference)
     reply = running.run(payload)
 

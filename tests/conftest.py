@@ -77,6 +77,7 @@ def nothing_left(request: pytest.FixtureRequest, shared: SharedExecutors) -> Ite
     """Fail a test that leaves a process, thread, descriptor, shared memory or file (law L14)."""
     before = resources()
     yield
+    shared.forget_constants()
     if not request.node.stash.get(_failed, False):  # its traceback holds all that it used
         assert left_since(before, shared.held) == [], "left behind by this test"
 

@@ -25,7 +25,7 @@ LAYERS = [
     "executor",
     "executors",
     "ambient",
-    "parallel",
+    "decorator",
 ]
 
 # The one module that knows which backends there are.

@@ -1,7 +1,9 @@
 """The package as its users meet it: what it is called, what it brings along, what it offers."""
 
+import ast
 import importlib.metadata
 import importlib.resources
+import importlib.util
 import inspect
 import subprocess
 import sys
@@ -25,7 +27,7 @@ LATER = {
 LIST_NEW_MODULES = """
 import sys
 before = set(sys.modules)
-import taskpar
+{statement}
 print(*set(sys.modules) - before, sep="\\n")
 """
 
@@ -35,13 +37,46 @@ def test_the_version_is_that_of_the_installed_package():
     assert taskpar.__version__ == importlib.metadata.version("taskpar")
 
 
-def test_importing_taskpar_loads_nothing_that_is_not_needed_yet():
+def _modules_loaded_by(statement):
+    command = [sys.executable, "-c", LIST_NEW_MODULES.format(statement=statement)]
+    return set(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split())
+
+
+def test_importing_taskpar_loads_nothing_else():
     """A program that imports taskpar and does not use it pays next to nothing."""
-    command = [sys.executable, "-c", LIST_NEW_MODULES]
-    found = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
-    assert "taskpar" in found
+    assert _modules_loaded_by("import taskpar") == {"taskpar"}
+
+
+def test_importing_names_of_taskpar_loads_nothing_that_is_not_needed_yet():
+    """Whoever decorates functions and names executors pays for no worker before there is one."""
+    found = _modules_loaded_by("from taskpar import parallel, AutoExecutor, QueueExecutor, Task")
+    assert "taskpar.decorator" in found
     assert not {name for name in found if name.split(".")[0] in LATER}
-    assert not {"taskpar._engine.engine", "taskpar._engine.ledger"} & set(found)
+    assert not {"taskpar._engine.engine", "taskpar._engine.ledger"} & found
+
+
+def test_type_checkers_and_python_find_the_public_names_in_the_same_places():
+    """What is imported for type checkers at the top is what is found when a name is asked for."""
+    tree = ast.parse(inspect.getsource(taskpar))
+    seen = {
+        alias.name: node.module
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module.startswith("taskpar.")
+        for alias in node.names
+    }
+    homes = {
+        name: f"taskpar.{home}" for home, names in taskpar._HOMES.items() for name in names.split()
+    }
+    assert homes == seen
+    assert set(seen) == set(taskpar.__all__)
+    assert not [name for name in taskpar.__all__ if importlib.util.find_spec(f"taskpar.{name}")]
+
+
+def test_a_name_that_is_not_there_is_told_as_ever():
+    """A misspelled name is an AttributeError, or an ImportError of who imports it."""
+    with pytest.raises(AttributeError, match="module 'taskpar' has no attribute 'paralel'"):
+        taskpar.paralel  # noqa: B018  # asking is what raises
+    assert set(taskpar.__all__) <= set(dir(taskpar))
 
 
 def test_the_public_names_are_sorted():

@@ -16,7 +16,7 @@ from rig.leaks import can_see_processes
 from rig.waiting import eventually
 from taskpar import PoolExecutor, TaskTimeoutError
 from taskpar._engine.backend import Parcel
-from taskpar._engine.constant import Constant
+from taskpar._engine.constant import Constants
 from taskpar._engine.reply import read_reply
 from taskpar._engine.wire import Calls, Manner, pack
 from taskpar._system.mainless import mainless
@@ -91,7 +91,7 @@ def a_backend(slots=1):
 def parcel(function, *items, fresh=False, timed=False):
     """Pack a batch."""
     calls = Calls(function, "one", list(items), 0, Manner(timed=timed))
-    return Parcel(pack(calls, Constant(function).reference), None, fresh)
+    return Parcel(pack(calls, Constants().reference(function)), None, fresh)
 
 
 def result_of(news):

@@ -21,6 +21,9 @@ from laws.strategies import CHUNKSIZES, longest, values
 from rig.executors import Bench, SharedExecutors
 from taskpar import Executor, Placeholder, SharedCounter, Task, call, partial
 
+BIG = 300_000
+"""Bytes: more than travel within a batch."""
+
 arguments = st.lists(values, max_size=3)
 words = st.dictionaries(st.sampled_from("abc"), values, max_size=2)
 other_words = st.dictionaries(st.sampled_from("xyz"), values, max_size=2)
@@ -164,6 +167,50 @@ def test_a_bound_argument_that_the_caller_changed_is_never_stale(
     box.append("second")
     assert list(process_executor.map(bound, [3])) == [["first", "second", 3]]
     assert process_executor.submit(bound, 4).result() == ["first", "second", 4]
+
+
+@given(
+    writes=st.lists(st.tuples(st.integers(0, BIG - 1), st.integers(0, 254)), max_size=4),
+    submits=st.booleans(),
+)
+def test_a_big_bound_argument_is_never_stale_either(
+    process_executor: Executor, writes: list[tuple[int, int]], submits: bool
+) -> None:
+    """What workers have already is not sent again, unless the caller wrote to it anywhere."""
+    box = bytearray(BIG)
+    bound = partial(total_of, box)
+    for place, value in [(0, 1), *writes]:
+        box[place] = value
+        expected = [total_of(bytearray(box), number) for number in range(3)]
+        assert list(process_executor.map(bound, [0, 1])) == expected[:2]
+        if submits:
+            assert process_executor.submit(bound, 2).result() == expected[2]
+
+
+def total_of(numbers: bytearray, more: int) -> int:
+    """Return the sum, and write to what was bound, which nobody is to see."""
+    total = sum(numbers) + more
+    numbers[more] ^= 1
+    return total
+
+
+@pytest.mark.parametrize("kind", ["pool", "queue"])
+def test_a_big_bound_argument_crosses_once_a_worker_through_all_maps_and_submits(
+    shared: SharedExecutors, kind: str
+) -> None:
+    """As long as it is the same."""
+    bench = Bench(kind)
+    executor, unpacked = shared.of(bench), SharedCounter()
+    bound = partial(with_ballast, StableCostly(100, unpacked), bytes(BIG))
+    for _ in range(3):
+        assert list(executor.map(bound, range(40))) == [100 + number for number in range(40)]
+        assert executor.submit(bound, 1).result() == 101
+    assert 1 <= unpacked.value <= bench.workers
+
+
+def with_ballast(costly: Costly, ballast: bytes, number: int) -> int:
+    """Use one of the two."""
+    return with_costly(costly, number) + ballast[number]
 
 
 @pytest.mark.parametrize("kind", [tuple, list])

@@ -133,6 +133,11 @@ class SharedExecutors:
         """What belongs to the executors that are alive."""
         return self._held
 
+    def forget_constants(self) -> None:
+        """Let go what they keep of functions for the next map: it is no leak either."""
+        for executor in self._live.values():
+            executor._core.engine._actor._constants.clear()
+
     def shutdown(self) -> None:
         """End them all; what they held is a leak from now on."""
         for executor in self._live.values():

@@ -4,6 +4,7 @@ import os
 import threading
 
 from taskpar._engine import handover, running, wire
+from taskpar._engine.constant import Constants
 from taskpar._engine.reply import read_reply
 from taskpar._engine.submissions import reference_to
 from taskpar._model.outcome import Error
@@ -37,7 +38,9 @@ def crossed(function, items, shape="one", start=0, *, manner=WHOLE, parts=None, 
 
 def packed(function, items, shape="one", start=0, manner=WHOLE):
     """A batch as bytes."""
-    return wire.pack(wire.Calls(function, shape, items, start, manner), reference_to(function))
+    return wire.pack(
+        wire.Calls(function, shape, items, start, manner), reference_to(function, Constants())
+    )
 
 
 def direct(function, items, shape="one"):

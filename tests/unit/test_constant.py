@@ -9,12 +9,14 @@ import threading
 from functools import lru_cache, partial
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rig.leaks import resources
 from taskpar import Task, parallel
 from taskpar import partial as our_partial
 from taskpar._engine import constant, wire
-from taskpar._engine.constant import KEPT, SMALL, Constant, is_unwritable, made
+from taskpar._engine.constant import KEPT, SMALL, Constants, is_unwritable, made
 
 
 @pytest.fixture(autouse=True)
@@ -75,7 +77,7 @@ SIZES = [10, 10 * SMALL]
 @pytest.mark.parametrize("size", SIZES, ids=["small", "big"])
 def test_what_cannot_be_written_to_is_made_once_per_worker(size):
     """However many batches name it, of however many jobs where it is small."""
-    reference = Constant(Counted(bytes(size))).reference
+    reference = Constants().reference(Counted(bytes(size)))
     functions = [arrived(reference)[1]() for _ in range(3)]
     assert len(made_here) == 1
     assert functions[0] is functions[1] is functions[2]
@@ -85,7 +87,7 @@ def test_what_cannot_be_written_to_is_made_once_per_worker(size):
 @pytest.mark.parametrize("size", SIZES, ids=["small", "big"])
 def test_what_can_be_written_to_is_made_for_each_call(size):
     """No call finds what another one left."""
-    reusable, make = arrived(Constant(Writable(bytes(size))).reference)
+    reusable, make = arrived(Constants().reference(Writable(bytes(size))))
     assert not reusable
     first, second = make(), make()
     assert first is not second
@@ -94,9 +96,9 @@ def test_what_can_be_written_to_is_made_for_each_call(size):
 
 def test_a_small_constant_is_known_again_by_its_bytes():
     """Two jobs of the same function make it once; of another one, anew."""
-    first = arrived(Constant(Counted(b"a")).reference)[1]()
-    again = arrived(Constant(Counted(b"a")).reference)[1]()
-    other = arrived(Constant(Counted(b"b")).reference)[1]()
+    first = arrived(Constants().reference(Counted(b"a")))[1]()
+    again = arrived(Constants().reference(Counted(b"a")))[1]()
+    other = arrived(Constants().reference(Counted(b"b")))[1]()
     assert first is again
     assert (first(), other()) == (b"a", b"b")
 
@@ -104,24 +106,88 @@ def test_a_small_constant_is_known_again_by_its_bytes():
 def test_two_big_constants_are_never_taken_for_each_other():
     """Each has a number of its own, though nothing of it is compared."""
     big = bytes(10 * SMALL)
-    references = [Constant(Counted(big, name)).reference for name in "abc"]
+    references = [Constants().reference(Counted(big, name)) for name in "abc"]
     assert len({reference[0] for reference in references}) == 3
     assert [arrived(reference)[1]().parts[1] for reference in references] == ["a", "b", "c"]
 
 
 def test_big_constants_do_not_travel_with_each_batch():
     """Small ones do: they are their own key."""
-    small = Constant(Counted(bytes(100))).reference
+    small = Constants().reference(Counted(bytes(100)))
     assert len(wire.pickle.dumps(wire._travelling(small))) < 1000
     assert small[3] is None
-    big = Constant(Counted(bytes(10 * SMALL))).reference
+    big = Constants().reference(Counted(bytes(10 * SMALL)))
     assert len(wire.pickle.dumps(wire._travelling(big))) < 1000
+
+
+# ------------------------------------------------------------------------------ sent before
+BIG = 10 * SMALL
+
+
+@given(st.lists(st.tuples(st.integers(0, BIG - 1), st.integers(0, 255)), max_size=5))
+def test_what_is_sent_again_is_what_is_there_now(writes):
+    """Whatever was written to it meanwhile, wherever; written back, it may be known again."""
+    constants, data = Constants(), bytearray(BIG)
+    for place, value in [(0, 0), *writes]:
+        data[place] = value
+        _, make = arrived(constants.reference(partial(bytes, data)))
+        assert make()() == bytes(data)
+
+
+def test_the_same_bytes_are_not_laid_down_again():
+    """Of another object as well: what counts is what workers would get."""
+    constants = Constants()
+    first = constants.reference(partial(len, bytearray(BIG)))
+    other = constants.reference(partial(len, bytearray(BIG + 1)))
+    again = constants.reference(partial(len, bytearray(BIG)))
+    assert again[0] == first[0] != other[0]
+    assert again[3] is first[3]
+
+
+def test_what_workers_may_keep_is_not_taken_for_what_they_may_not():
+    """Though both are the same bytes: somebody made a promise meanwhile."""
+    constants, kind = Constants(), type("Kind", (Counted,), {})
+    kept = constants.reference(kind(bytes(BIG)))
+    kind.__taskpar_stable__ = False
+    made_anew = constants.reference(kind(bytes(BIG)))
+    assert (kept[1], made_anew[1]) == (True, False)
+    assert kept[0] != made_anew[0]
+
+
+def test_what_was_sent_long_ago_is_let_go(monkeypatch):
+    """The last ones are kept, up to a bound; what is bigger than that goes with its job."""
+    monkeypatch.setattr(constant, "SENT_BYTES", 30 * SMALL)
+    constants, before = Constants(), resources()
+
+    def key_of(number):
+        return constants.reference(partial(len, bytearray(12 * SMALL + number)))[0]
+
+    first, second, third = map(key_of, range(3))
+    assert [key_of(1), key_of(2)] == [second, third]
+    assert key_of(0) != first
+    huge = partial(len, bytearray(40 * SMALL))
+    assert constants.reference(huge)[0] != constants.reference(huge)[0]
+    monkeypatch.setattr(constant, "SENT", 1)
+    assert key_of(1) == key_of(1) != key_of(2) != key_of(1)
+    constants.reference(huge)
+    gc.collect()
+    assert not resources() - before
+
+
+def test_all_is_let_go_at_the_end():
+    """An executor that was shut down holds no memory."""
+    before, constants = resources(), Constants()
+    constants.reference(partial(len, bytearray(BIG)))
+    assert resources() - before
+    constants.clear()
+    gc.collect()
+    assert not resources() - before
 
 
 # ------------------------------------------------------------------------------ how long
 def test_a_worker_forgets_the_constants_that_it_met_long_ago(fresh_worker):
     """The last ones are kept; one that is used stays."""
-    references = [Constant(Counted(number)).reference for number in range(KEPT + 2)]
+    references = [Constants().reference(Counted(number)) for number in range(KEPT + 2)]
     for reference in references:
         arrived(references[0])
         arrived(reference)
@@ -137,18 +203,18 @@ def test_a_worker_forgets_the_constants_that_it_met_long_ago(fresh_worker):
 def test_big_constants_are_forgotten_sooner(fresh_worker, monkeypatch):
     """A worker's memory is not to hold dozens of big ones; the newest is kept in any case."""
     monkeypatch.setattr(constant, "KEPT_BYTES", 30 * SMALL)
-    references = [Constant(Counted(bytes(12 * SMALL))).reference for _ in range(4)]
+    references = [Constants().reference(Counted(bytes(12 * SMALL))) for _ in range(4)]
     for reference in references:
         arrived(reference)
     assert list(fresh_worker) == [reference[0] for reference in references[2:]]
-    huge = Constant(Counted(bytes(40 * SMALL))).reference
+    huge = Constants().reference(Counted(bytes(40 * SMALL)))
     arrived(huge)
     assert list(fresh_worker) == [huge[0]]
 
 
 def test_a_constant_that_is_kept_need_not_be_there_any_more():
     """A worker that has met it does not open its memory again."""
-    reference = Constant(Counted(bytes(10 * SMALL))).reference
+    reference = Constants().reference(Counted(bytes(10 * SMALL)))
     travelling = wire._travelling(reference)
     made(travelling)
     key, reusable, pickled, _, cuts = travelling
@@ -158,7 +224,7 @@ def test_a_constant_that_is_kept_need_not_be_there_any_more():
 def test_the_memory_goes_with_the_reference():
     """No descriptor is left when the job is gone and the worker has forgotten it."""
     before = resources()
-    reference = Constant(Writable(bytes(10 * SMALL))).reference
+    reference = Constants().reference(Writable(bytes(10 * SMALL)))
     make = arrived(reference)[1]
     assert resources() - before
     assert make().parts
@@ -172,7 +238,7 @@ def test_the_memory_goes_with_the_reference():
 def test_what_cannot_be_pickled_raises_at_once():
     """Whoever makes the constant hears of it."""
     with pytest.raises(TypeError, match="lock"):
-        Constant(partial(print, threading.Lock()))
+        Constants().reference(partial(print, threading.Lock()))
 
 
 # ------------------------------------------------------------------------------ arrays
@@ -180,7 +246,7 @@ def test_bound_arrays_are_writable_and_private():
     """Each call has the array as it was bound, without a copy of it."""
     numpy = pytest.importorskip("numpy")
     array = numpy.arange(100_000)
-    reference = Constant(partial(operator.setitem, array, 0)).reference
+    reference = Constants().reference(partial(operator.setitem, array, 0))
     assert reference[2] is None
     _, make = arrived(reference)
     first, second = make(), make()
@@ -200,7 +266,7 @@ def test_arrays_of_every_order_and_none_at_all_come_back_equal():
     frozen = array.copy()
     frozen.flags.writeable = False
     several = [array, array.T, array[::2, 3:], array[:0], numpy.array(3), frozen, b"x" * SMALL]
-    _, make = arrived(Constant(partial(list, several)).reference)
+    _, make = arrived(Constants().reference(partial(list, several)))
     for before, after in zip(several, make()(), strict=True):
         assert type(after) is type(before)
         assert numpy.array_equal(before, after)
@@ -210,7 +276,7 @@ def test_arrays_of_every_order_and_none_at_all_come_back_equal():
 def test_around_the_border_of_small_nothing_else_changes(size):
     """Small or big, with a buffer or without: the same function."""
     for data in (bytes(range(256)) * (size // 256), bytearray(size)):
-        _, make = arrived(Constant(partial(len, data)).reference)
+        _, make = arrived(Constants().reference(partial(len, data)))
         assert make()() == len(data)
         assert make().args[0] == data
 

@@ -5,6 +5,8 @@ import sys
 from multiprocessing import Pipe, get_context
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from taskpar._system import memory
 
@@ -32,6 +34,20 @@ def test_memory_that_is_written_to_is_resident_and_then_it_is_not():
     del much
     assert memory.resident() < with_it - 0.9 * MUCH
     assert memory.peak() >= with_it
+
+
+@given(data=st.binary(min_size=1), flip=st.none() | st.integers(0), with_numpy=st.booleans())
+def test_pieces_of_memory_are_equal_if_all_their_bytes_are(data, flip, with_numpy):
+    """One bit decides, wherever it is, with numpy or without it; so does the size."""
+    other = bytearray(data)
+    if flip is not None:
+        other[flip % len(data)] ^= 1
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(memory, "_COMPARED", 3)  # words: so that there are several pieces
+        if not with_numpy:
+            patch.delitem(sys.modules, "numpy", raising=False)
+        assert memory.are_equal(memoryview(data), memoryview(other)) is (flip is None)
+        assert not memory.are_equal(memoryview(data), memoryview(other)[1:])
 
 
 def hold(ready, end):

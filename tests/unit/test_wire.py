@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from taskpar import CrossingError
 from taskpar._engine import running, wire
-from taskpar._engine.constant import SMALL, Constant
+from taskpar._engine.constant import SMALL, Constants
 from taskpar._engine.reply import read_reply
 
 
@@ -254,18 +254,18 @@ def test_the_traceback_begins_in_the_function():
 def test_a_big_constant_crosses_beside_the_batch():
     """The payload stays small, and the function is whole in the worker."""
     big = bytes(10 * SMALL)
-    constant = Constant(partial(same, big))
+    constant = Constants().reference(partial(same, big))
     calls = wire.Calls(partial(same, big), "star", [(), ()], 0, WHOLE)
-    payload = wire.pack(calls, constant.reference)
+    payload = wire.pack(calls, constant)
     assert len(payload) < SMALL
     assert read_reply(running.run(payload)).outcomes(0) == [big, big]
 
 
 def test_a_batch_whose_constant_is_gone_fails_and_the_worker_lives():
     """The job was closed while the batch was on its way: nobody waits for it any more."""
-    constant = Constant(partial(same, bytes(10 * SMALL)))
+    constant = Constants().reference(partial(same, bytes(10 * SMALL)))
     calls = wire.Calls(same, "star", [(), ()], 3, WHOLE)
-    payload = wire.pack(calls, constant.reference)
+    payload = wire.pack(calls, constant)
     del constant
     outcomes = read_reply(running.run(payload)).outcomes(3)
     assert [outcome.exception.index for outcome in outcomes] == [3, 4]

@@ -1,6 +1,7 @@
 """Doing what the ledger says: one method for each action, the second half of the engine."""
 
 import threading
+from functools import cached_property
 from time import perf_counter, sleep
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
@@ -13,6 +14,9 @@ from taskpar.errors import InitializerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from taskpar._engine.constant import Constants
+    from taskpar._system.arena import Loan
 
 
 class News(NamedTuple):
@@ -89,7 +93,7 @@ class Actor:
         began = perf_counter()
         try:
             loan = cast("LendingBackend", backend).loan() if self._lends else None
-            content = calls if backend.direct else wire.pack(calls, job.reference(calls), loan)
+            content = calls if backend.direct else self._packed(job, calls, loan)
             parcel = Parcel(content, job.label(calls), send.fresh, loan)
         except BaseException as error:  # a user's class can raise anything; a ticket must come back
             count = len(calls.items)
@@ -109,6 +113,15 @@ class Actor:
                 cast("KillingBackend", backend).kill(send.ticket, None)
             self._engine.died(send.ticket, Death("its worker was interrupted"))
             raise
+
+    def _packed(self, job: Job, calls: wire.Calls, loan: "Loan | None") -> bytes:
+        return wire.pack(calls, job.reference(calls, self._constants), loan)
+
+    @cached_property
+    def _constants(self) -> "Constants":
+        from taskpar._engine.constant import Constants  # here, as only processes need it
+
+        return Constants()
 
     def _settle(self, settle: events.Settle, news: News) -> None:
         job = self._engine.jobs.get(settle.job)
@@ -162,6 +175,7 @@ class Actor:
 
     def _stop(self, stop: events.Stop, news: News) -> None:
         self._engine.let_go()
+        self.__dict__.pop("_constants", None)  # no worker is left to have them
 
 
 def _size_of(parcel: Parcel) -> int:

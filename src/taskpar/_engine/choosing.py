@@ -26,9 +26,9 @@ from taskpar._engine.exceptions import is_ctrl_c
 from taskpar._engine.mapping import Mapping
 from taskpar._engine.reply import Reply
 from taskpar._engine.running import without_ours
-from taskpar._engine.submissions import Submissions, reference_to
+from taskpar._engine.submissions import Submissions
 from taskpar._engine.tally import Tally
-from taskpar._engine.wire import PLAIN, Refused
+from taskpar._engine.wire import PLAIN
 from taskpar._model.options import Options
 from taskpar._model.outcome import Error
 from taskpar._model.stats import in_units
@@ -216,10 +216,10 @@ class Choosing(Mapping):
     def _look_at_crossing(self, item: Any, outcome: Any) -> None:
         """Measure what it takes to pack what one call needs and gives."""
         self._costs.crossing = inf
-        if isinstance(reference_to(self._function), Refused):
-            self._why = "as the function cannot be pickled"
-            return
+        what = "the function"
         try:
+            pickling.dumps(self._function, [], beside.BIG)
+            what = "what a call needs or gives"
             began = perf_counter()
             views: list[memoryview] = []
             pickling.dumps((item, outcome), views, beside.BIG)
@@ -227,7 +227,7 @@ class Choosing(Mapping):
         except BaseException as error:  # a __reduce__ may raise anything
             if is_ctrl_c(error):
                 raise
-            self._why = "as what a call needs or gives cannot be pickled"
+            self._why = f"as {what} cannot be pickled"
         else:
             self._costs.crossing = packing + sum(map(len, views)) / BYTES_PER_SECOND
 

@@ -1,8 +1,8 @@
 """The function of a job, with all that is bound to it: it crosses once per worker.
 
-The caller's side is a `Constant`: the function as bytes, made once per job. Small ones travel
-within each batch; big ones lie in a `Segment`, and a batch only says where. A worker keeps the
-last ones that it met.
+The caller's side are `Constants`: functions as bytes, made once per job. Small ones travel within
+each batch; big ones lie in a `Segment`, and a batch only says where. A worker keeps the last ones
+that it met, and the caller those that it sent last: the same bytes are not laid down again.
 
 What one call writes into its function's constants must not reach the next call, as it would then
 depend on which calls share a worker. So a function is kept *made* only if nothing in it can be
@@ -11,6 +11,7 @@ they are private, copy-on-write views of the segment.
 """
 
 import pickle
+import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
@@ -21,6 +22,7 @@ from typing import Any, cast
 
 from taskpar._engine import pickling
 from taskpar._model.known import known
+from taskpar._system.memory import are_equal
 from taskpar._system.segment import Segment
 
 SMALL = 1 << 14
@@ -32,6 +34,12 @@ KEPT = 64
 KEPT_BYTES = 1 << 26
 """How big they may be together; the newest is kept whatever its size."""
 
+SENT = 8
+"""Big constants that an executor keeps for its next jobs; each has a descriptor."""
+
+SENT_BYTES = 1 << 27
+"""How big they may be together; what is bigger goes with its own job."""
+
 _ALIGN = 64
 _numbers = count()
 
@@ -39,28 +47,82 @@ Reference = tuple[Any, ...]
 """What travels: ``(key, reusable, pickled, segment, cuts)``; small ones are their own key."""
 
 
-class Constant:
-    """The caller's side: pickles a function once.
+class Constants:
+    """The caller's side, one for each executor: makes references, and knows what was sent last.
 
-    Args:
-        function: What the job calls.
-
-    Raises:
-        Exception: Whatever pickling raises.
+    A big function is pickled for each job. If that gives the very bytes that were sent before, the
+    workers that have them need no others. The bytes themselves are compared, as nothing else tells
+    whether somebody has written to an array meanwhile.
     """
 
-    def __init__(self, function: Callable[..., object]) -> None:
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._sent: list[_Sent] = []
+
+    def reference(self, function: Callable[..., object]) -> Reference:
+        """Return how workers get a function; what is big in it lives as long as that is held.
+
+        Raises:
+            Exception: Whatever pickling raises.
+        """
         buffers: list[memoryview] = []
         pickled = pickling.dumps(function, buffers)
-        pieces = [memoryview(pickled), *buffers]
-        self.reference: Reference
-        if sum(piece.nbytes for piece in pieces) > SMALL:
-            segment, cuts = _laid_down(pieces)
-            key = (getpid(), next(_numbers))
-            self.reference = (key, is_unwritable(function), None, segment, cuts)
-        else:
+        pieces = [memoryview(pickled), *(piece.cast("B") for piece in buffers)]
+        unwritable = is_unwritable(function)
+        if sum(piece.nbytes for piece in pieces) <= SMALL:
             pickled = pickling.dumps(function) if buffers else pickled
-            self.reference = (None, is_unwritable(function), pickled, None, None)
+            return None, unwritable, pickled, None, None
+        with self._lock:
+            known = list(reversed(self._sent))
+        known = [sent for sent in known if sent.is_made_of(pieces, unwritable)][:1]
+        sent = known[0] if known else _Sent(pieces, unwritable)
+        self._keep(sent)
+        return sent.reference
+
+    def _keep(self, newest: "_Sent") -> None:
+        with self._lock:
+            self._sent = [sent for sent in self._sent if sent is not newest] + [newest]
+            while len(self._sent) > SENT or sum(sent.size for sent in self._sent) > SENT_BYTES:
+                del self._sent[0]
+
+    def clear(self) -> None:
+        """Forget what was sent: no worker is left."""
+        with self._lock:
+            self._sent.clear()
+
+
+class _Sent:
+    """A big function as it was laid down for workers.
+
+    Args:
+        pieces: What it consists of: the pickle, and the buffers that belong to it.
+        unwritable: Whether workers may keep it made.
+    """
+
+    def __init__(self, pieces: list[memoryview], unwritable: bool) -> None:
+        self._segment, self._cuts = _laid_down(pieces)
+        self._unwritable = unwritable
+        self.reference: Reference = (
+            (getpid(), next(_numbers)),
+            unwritable,
+            None,
+            self._segment,
+            self._cuts,
+        )
+
+    @property
+    def size(self) -> int:
+        """How many bytes it takes."""
+        return self._segment.size
+
+    def is_made_of(self, pieces: list[memoryview], unwritable: bool) -> bool:
+        """Tell whether it consists of the same bytes."""
+        sizes = [stop - start for start, stop in self._cuts]
+        if unwritable != self._unwritable or sizes != [piece.nbytes for piece in pieces]:
+            return False
+        memory = self._segment.memory
+        mine = (memory[start:stop] for start, stop in self._cuts)
+        return all(map(are_equal, mine, pieces))
 
 
 def _laid_down(pieces: list[memoryview]) -> tuple[Segment, list[tuple[int, int]]]:
@@ -72,7 +134,7 @@ def _laid_down(pieces: list[memoryview]) -> tuple[Segment, list[tuple[int, int]]
         cuts.append((start, end))
     segment = Segment(end)
     for (start, stop), piece in zip(cuts, pieces, strict=True):
-        segment.memory[start:stop] = piece.cast("B")
+        segment.memory[start:stop] = piece
     return segment, cuts
 
 

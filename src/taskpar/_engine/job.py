@@ -8,7 +8,7 @@ from taskpar._engine.reply import Reply
 from taskpar._engine.tally import Tally
 
 if TYPE_CHECKING:
-    from taskpar._engine.constant import Reference
+    from taskpar._engine.constant import Constants, Reference
 
 
 class Job(Protocol):
@@ -22,7 +22,7 @@ class Job(Protocol):
         """Return calls for one message, the first ones of these; or how many nobody wants."""
 
     @abstractmethod
-    def reference(self, calls: wire.Calls) -> "Reference | wire.Refused":
+    def reference(self, calls: wire.Calls, constants: "Constants") -> "Reference | wire.Refused":
         """Return how workers get the function, or why it cannot be pickled."""
 
     @abstractmethod

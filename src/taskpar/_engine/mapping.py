@@ -25,7 +25,7 @@ from taskpar._model.task import Task, name_of
 from taskpar.errors import ExecutorClosedError, InitializerError, TaskparError
 
 if TYPE_CHECKING:
-    from taskpar._engine.constant import Reference
+    from taskpar._engine.constant import Constants, Reference
 
 BUFFERSIZE = 1000
 """How many calls an iterator is read ahead of the reader, if not told otherwise: enough for
@@ -111,11 +111,11 @@ class Mapping:
             return stop - start
         return wire.Calls(self._function, self._shape, items, start, self._manner)
 
-    def reference(self, calls: wire.Calls) -> "Reference | wire.Refused":
+    def reference(self, calls: wire.Calls, constants: "Constants") -> "Reference | wire.Refused":
         """Pickle the function, the first time."""
         with self._pickling:
             if self._reference is None:
-                self._reference = reference_to(self._function)
+                self._reference = reference_to(self._function, constants)
             return self._reference
 
     def label(self, calls: wire.Calls) -> str:

@@ -17,7 +17,7 @@ from taskpar._model.options import Options
 from taskpar._model.outcome import Error, Record, attach
 
 if TYPE_CHECKING:
-    from taskpar._engine.constant import Reference
+    from taskpar._engine.constant import Constants, Reference
 
 
 class HeardFuture(Future[Any]):
@@ -188,9 +188,9 @@ class Submissions:
             return None
         return call
 
-    def reference(self, calls: wire.Calls) -> "Reference | wire.Refused":
+    def reference(self, calls: wire.Calls, constants: "Constants") -> "Reference | wire.Refused":
         """Pickle the calls' function, and keep what workers need of it until they are home."""
-        reference = reference_to(calls.function)
+        reference = reference_to(calls.function, constants)
         for index in range(calls.start, calls.start + len(calls.items)):
             self._calls[index].reference = reference
         return reference
@@ -274,12 +274,12 @@ def _may_end(future: "Future[Any]") -> bool:
     return Future.running(future) or future.set_running_or_notify_cancel()
 
 
-def reference_to(function: Callable[..., object]) -> "Reference | wire.Refused":
+def reference_to(
+    function: Callable[..., object], constants: "Constants"
+) -> "Reference | wire.Refused":
     """Pickle a function for workers, or return why that is impossible."""
-    from taskpar._engine.constant import Constant  # here, as only processes need it
-
     try:
-        return Constant(function).reference
+        return constants.reference(function)
     except BaseException as error:  # its __reduce__ may raise anything
         if is_ctrl_c(error):
             raise
