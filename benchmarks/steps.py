@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 from taskpar._engine import events, running, wire
 from taskpar._engine.constant import Constants
 from taskpar._engine.engine import Engine
+from taskpar._engine.futures import HeardFuture
 from taskpar._engine.ledger import Ledger
 from taskpar._engine.reply import read_reply
-from taskpar._engine.submissions import HeardFuture, reference_to
+from taskpar._engine.submissions import reference_to
 from taskpar._engine.treatment import rules_of
 from taskpar._model.options import Options
 from taskpar.backends.serial import SerialBackend

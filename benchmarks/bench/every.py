@@ -9,6 +9,7 @@ for module in ("small", "long", "arrays", "streams", "others"):
 
 ORDER = (
     "import",
+    "import-names",
     "start-fresh",
     "start-fork",
     "round-trip",

@@ -37,26 +37,25 @@ def _installed(name: str) -> bool:
 
 
 # -------------------------------------------------------------------------------- before anything
-PROBE = "import time; t = time.perf_counter(); import {}; print(time.perf_counter() - t)"
+PROBE = "import time; t = time.perf_counter(); {}; print(time.perf_counter() - t)"
+NAMES = "from taskpar import parallel, QueueExecutor"
 
 
-def _import(module: str) -> Iterator[Figures]:
+def _import(statement: str) -> Iterator[Figures]:
     """Measure an import in a bare interpreter, after one that compiles."""
-    command = [sys.executable, "-c", PROBE.format(module)]
+    command = [sys.executable, "-c", PROBE.format(statement)]
     done = [subprocess.run(command, check=True, capture_output=True, text=True) for _ in range(2)]
     yield {"seconds": float(done[-1].stdout)}
 
 
-_register(
-    "import",
-    "the import, in a bare interpreter",
-    Target(peer=0.5),
-    **{
-        name: partial(_import, library.module)
-        for name, library in LIBRARIES.items()
-        if library.module and name not in ("pool", "process", "thread")
-    },
-)
+imports: dict[str, Run] = {
+    name: partial(_import, f"import {library.module}")
+    for name, library in LIBRARIES.items()
+    if library.module and name not in ("pool", "process", "thread")
+}
+_register("import", "the import, in a bare interpreter", Target(peer=0.5), **imports)
+imports |= {name: partial(_import, NAMES) for name in imports if LIBRARIES[name].ours}
+_register("import-names", "the same, of ours with names that are used", Target(), **imports)
 
 
 # ------------------------------------------------------------------------------------------- starts

@@ -50,6 +50,11 @@ class Library(NamedTuple):
     open: Opener
 
     @property
+    def ours(self) -> bool:
+        """Whether it is taskpar."""
+        return self.package == "taskpar"
+
+    @property
     def installed(self) -> bool:
         """Whether it can be run here."""
         return find_spec(self.package.partition(".")[0].lower()) is not None
@@ -70,9 +75,11 @@ def _words(method: Method) -> dict[str, Any]:
 
 # --------------------------------------------------------------------------------------- taskpar's
 def _ours(name: str) -> Opener:
+    executor_class = getattr(taskpar, name)  # imported here, as those of others are
+
     @contextmanager
     def opened(method: Method) -> Generator[Pool, None, None]:
-        with getattr(taskpar, name)(WORKERS, **_words(method)) as executor:
+        with executor_class(WORKERS, **_words(method)) as executor:
             yield _of_futures(executor)
 
     return opened

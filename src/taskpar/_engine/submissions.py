@@ -2,75 +2,25 @@
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import CancelledError, Future
-from time import monotonic, perf_counter
+from concurrent.futures import CancelledError
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from taskpar._engine import wire
 from taskpar._engine.backend import Backend
 from taskpar._engine.engine import Engine
 from taskpar._engine.exceptions import is_ctrl_c
+from taskpar._engine.futures import HeardFuture, LeanFuture, StoppableFuture, begins, may_end
 from taskpar._engine.reply import Reply
 from taskpar._engine.tally import Tally
 from taskpar._engine.treatment import Attempts, context_for, finish, manner_of, rules_of, shown
 from taskpar._model.options import Options
-from taskpar._model.outcome import Error, Record, attach
+from taskpar._model.outcome import Error, Record, attach_to_future
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from taskpar._engine.constant import Constants, Reference
-
-
-class HeardFuture(Future[Any]):
-    """A future whose result is heard by whoever waits for it, where that is possible.
-
-    Args:
-        engine: Where its call runs.
-    """
-
-    def __init__(self, engine: Engine) -> None:
-        super().__init__()
-        self._engine = engine
-
-    def result(self, timeout: float | None = None) -> Any:
-        """Return the result, or raise what the call raised, or `TimeoutError`."""
-        return super().result(self._heard(timeout))
-
-    def exception(self, timeout: float | None = None) -> BaseException | None:
-        """Return what the call raised, or None; raise `TimeoutError` if it is not home in time."""
-        return super().exception(self._heard(timeout))
-
-    def _heard(self, timeout: float | None) -> float | None:
-        """Hear the result; return how many seconds are left to wait for it."""
-        if self.done():
-            return timeout
-        deadline = None if timeout is None else monotonic() + timeout
-        self._engine.hear(self.done, deadline)
-        return None if deadline is None else max(0.0, deadline - monotonic())
-
-
-class StoppableFuture(HeardFuture):
-    """A future whose call can be cancelled while it runs.
-
-    For `concurrent.futures` it is pending until its call is home, as that is what can be cancelled.
-    """
-
-    begun = False
-    """Whether the call was given to a worker."""
-
-    def __init__(self, engine: Engine, stop: Callable[[], object]) -> None:
-        super().__init__(engine)
-        self._stop = stop
-
-    def running(self) -> bool:
-        """Tell whether the call is being run."""
-        return self.begun and not self.done()
-
-    def cancel(self) -> bool:
-        """Cancel the call, and stop it if it runs; False: it has ended."""
-        cancelled = super().cancel()
-        if cancelled:
-            self._stop()
-        return cancelled
 
 
 class _Call:
@@ -80,7 +30,7 @@ class _Call:
 
     def __init__(
         self,
-        future: "Future[Any]",
+        future: LeanFuture,
         function: Callable[..., Any],
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
@@ -155,7 +105,7 @@ class Submissions:
             self._engine.want(number, index)
         return future
 
-    def _future(self, number: int, index: int) -> "Future[Any]":
+    def _future(self, number: int, index: int) -> LeanFuture:
         if not self._rules.kill:
             return HeardFuture(self._engine)
         return StoppableFuture(self._engine, lambda: self._engine.cancel(number, index))
@@ -183,7 +133,7 @@ class Submissions:
     def _begun(self, index: int) -> _Call | None:
         """Let a call begin; None: its future was cancelled."""
         call = self._calls.get(index)
-        if call is not None and not _begins(call.future):
+        if call is not None and not begins(call.future):
             self._calls.pop(index, None)
             return None
         return call
@@ -221,14 +171,14 @@ class Submissions:
     def _settle(self, index: int, call: _Call, outcome: Any, pid: int | None) -> None:
         """Put the outcome into the future."""
         attempt, told = self._attempts.made(index)
-        record = Record(index, call.name, attempt, pid)
-        attach(call.future, record)
-        if not _may_end(call.future):
+        known = (index, call.name, attempt, pid)
+        attach_to_future(call.future, known)
+        if not may_end(call.future):
             return  # it was cancelled while it ran
         if type(outcome) is Error:
             error = outcome.exception
             text = shown(call.name, "call", (call.args, call.kwargs))
-            finish(error, record, text, told)
+            finish(error, Record(*known), text, told)
             self._fail(call.future, error)
         else:
             call.future.set_result(outcome)
@@ -257,21 +207,8 @@ class Submissions:
                 continue
             if broken is None:
                 call.future.cancel()
-            if _may_end(call.future):  # running still, as it had been sent, but it came back
+            if may_end(call.future):  # running still, as it had been sent, but it came back
                 call.future.set_exception(broken or CancelledError("the executor was shut down"))
-
-
-def _begins(future: "Future[Any]") -> bool:
-    """Let a future's call run, if it was not cancelled; it may have been sent before."""
-    if isinstance(future, StoppableFuture) and not future.cancelled():
-        future.begun = True
-        return True
-    return _may_end(future)
-
-
-def _may_end(future: "Future[Any]") -> bool:
-    """Let a future come to an end, if it was not cancelled."""
-    return Future.running(future) or future.set_running_or_notify_cancel()
 
 
 def reference_to(

@@ -90,14 +90,16 @@ def _holds(error: BaseException) -> dict[str, Any]:
     return held
 
 
-def attach(subject: "BaseException | Future[Any]", record: Record) -> None:
-    """Note on an exception, or on a future, which call it comes from.
+def attach_to_future(future: "Future[Any]", known: tuple[int, str, int, int | None]) -> None:
+    """Note on a future which call it comes from: what a `Record` is made of, as few are read."""
+    setattr(future, _RECORD, known)
 
-    An exception gets it as one more note too, so that an ordinary traceback shows it.
+
+def attach(subject: BaseException, record: Record) -> None:
+    """Note on an exception which call it comes from.
+
+    It gets that as one more note too, so that an ordinary traceback shows it.
     """
-    if not _is_a(subject, BaseException):
-        setattr(subject, _RECORD, record)
-        return
     held = _holds(subject)
     held[_RECORD] = record
     if _is_a(subject, TaskparError):
@@ -133,5 +135,6 @@ def record_of(subject: object) -> Record | None:
     if _is_a(subject, BaseException):
         record = _holds(subject).get(_RECORD)
     else:
-        record = getattr(subject, _RECORD, None)
+        known = getattr(subject, _RECORD, None)
+        record = Record(*known) if isinstance(known, tuple) else None
     return record if isinstance(record, Record) else None

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from types import FunctionType, MappingProxyType
 from typing import Generic, ParamSpec, TypeVar
 
 from taskpar._model.checks import check_callable, text_or_none
@@ -37,6 +37,8 @@ def name_of(fn: object) -> str:
     Args:
         fn: Anything that can be called.
     """
+    if type(fn) is FunctionType:  # nearly always
+        return fn.__qualname__
     while isinstance(fn, functools.partial):
         fn = fn.func
     for attribute in ("__qualname__", "__name__"):
