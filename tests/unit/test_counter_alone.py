@@ -4,17 +4,18 @@ import copy
 import os
 import pickle
 import signal
+import threading
 from functools import partial
 from itertools import count
 from typing import Any
 
 import cloudpickle
 import pytest
-from counting import add_all, amounts, asked, ended_well, forked, in_threads, posix, serve
+from counting import add_all, amounts, asked, ended_well, forked, in_threads, posix, serve, slots
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rig.processes import talking
+from rig.processes import PATIENCE, talking
 from taskpar._model.counter import SharedCounter
 
 LARGEST = 2**63 - 1
@@ -167,6 +168,27 @@ def test_a_signal_handler_may_add() -> None:
 def test_an_add_within_an_add_of_the_same_thread_does_not_wait_for_itself() -> None:
     """As a signal handler, or a finalizer, may come at any point."""
     counter = SharedCounter()
-    with counter._lock:
+    with counter._claiming:
         counter.add()
     assert counter.value == 1
+
+
+def test_threads_one_after_the_other_use_the_same_slot() -> None:
+    """However many there are: the memory of a counter does not grow with them."""
+    counter = SharedCounter()
+    for _ in range(20):
+        in_threads(counter.add)
+    assert (counter.value, slots(counter)) == (20, 1)
+
+
+def test_threads_at_once_have_a_slot_each() -> None:
+    """So none of them waits for another."""
+    counter, all_there = SharedCounter(), threading.Barrier(4)
+
+    def add() -> None:
+        counter.add()
+        all_there.wait(PATIENCE)
+        counter.add(10)
+
+    in_threads(add, add, add, add)
+    assert (counter.value, slots(counter)) == (44, 4)

@@ -84,7 +84,7 @@ def test_a_child_that_is_forked_while_a_thread_holds_our_locks_is_free() -> None
     held, enough = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with counter._lock, module._books.lock, module._books.resetting:
+        with counter._claiming, module._books.lock, module._books.resetting:
             held.set()
             enough.wait(PATIENCE)
 
@@ -106,13 +106,13 @@ def test_a_child_that_is_forked_while_a_thread_holds_our_locks_is_free() -> None
 
 
 @posix
-def test_more_processes_than_slots_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_than_there_are_slots_for_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Aloud, and only those that come too late; what the others count stays right."""
     monkeypatch.setattr(module, "SLOTS", 1)
     counter = SharedCounter()
     with talking(serve, counter, method="fork") as (_, pipe):
         asked(pipe, "add", 1)
-        with pytest.raises(RuntimeError, match="more than 1 processes are counting"):
+        with pytest.raises(RuntimeError, match="more than 1 threads are counting"):
             counter.add()
         asked(pipe, "add", 1)
         assert counter.reset() == 2

@@ -1,13 +1,13 @@
 """A number that many processes count up together, exactly.
 
-Every process that counts has a word of shared memory for itself, its *slot*, and adds to it
-without asking anybody: no process waits for another, and one that is killed leaves neither a lock
-nor half an addition (an aligned word is written whole or not at all). The total is the sum of all
-slots.
+Every thread that counts has a word of shared memory for itself, its *slot*, and adds to it without
+asking anybody: nobody waits for another, in this process or elsewhere, and a process that is killed
+leaves neither a lock nor half an addition (an aligned word is written whole or not at all). The
+total is the sum of all slots.
 
-Which slot is whose, the kernel keeps: a process takes the first slot whose lock it gets, and has
-it until it dies. Its successor goes on from the value that is there, so nothing is lost and the
-slots are used again.
+Which slot belongs to which process, the kernel keeps: a process takes the first slot whose lock it
+gets, and has it until it dies. Its successor goes on from the value that is there, so nothing is
+lost and the slots are used again; so do threads, among those of their process.
 
 The memory is words of 64 bits: a header (`_RESETS`, `_BASES`), then one record for each slot.
 """
@@ -15,14 +15,15 @@ The memory is words of 64 bits: a header (`_RESETS`, `_BASES`), then one record 
 import os
 import threading
 import weakref
+from collections.abc import Callable
 from operator import index
 from typing import Any, ClassVar, SupportsIndex
 
 from taskpar._system.segment import Locks, Segment
 
 SLOTS = 1 << 16
-"""Processes that can count at the same time: more than a machine runs. Only what is used takes
-memory."""
+"""Threads, of all processes, that can count at the same time: more than a machine runs. Only what
+is used takes memory."""
 
 _WORD = 8
 _RECORD = 8  # words: a cache line each, or processors would take it from each other at every add
@@ -56,9 +57,6 @@ class SharedCounter:
     __taskpar_stable__: ClassVar[bool] = True
     """The same object may serve many calls: what they write there is meant for all."""
 
-    _lock: threading.RLock
-    _slot: memoryview
-
     def __init__(self, start: SupportsIndex = 0) -> None:
         start = _integer("start", start)
         # One record more than there are slots: `_total` reads up to the first without an owner.
@@ -77,7 +75,7 @@ class SharedCounter:
         self._segment = segment
         self._locks = locks
         self._words = segment.memory.cast("q")
-        self._give_up_slot()
+        self._give_up_slots()
         _books.counters[segment.key] = self
 
     @classmethod
@@ -98,49 +96,57 @@ class SharedCounter:
     def add(self, n: SupportsIndex = 1) -> None:
         """Add `n`; it may be negative.
 
-        **Law:** `add` never waits for another process. It may be called from a signal handler.
+        **Law:** `add` never waits for another process, nor for another thread. It may be called
+        from a signal handler.
 
         Raises:
             TypeError: `n` is not an integer.
-            OverflowError: The sum of all that this process added would not fit in 64 bits; nothing
+            OverflowError: The sum of all that this thread added would not fit in 64 bits; nothing
                 is added.
         """
         if type(n) is not int:
             n = _integer("n", n)
         try:
-            with self._lock:
-                self._slot[0] += n
-        except (IndexError, ValueError):  # no slot yet, or 64 bits are too few
+            self._own.word[0] += n  # no other thread writes there, so this needs no lock
+        except (AttributeError, ValueError):  # no slot yet, or 64 bits are too few
             self._add_to_new_slot(n)
 
     def _add_to_new_slot(self, n: int) -> None:
-        with self._lock:
-            if not self._slot:
-                self._slot = self._claimed()
-            try:
-                self._slot[0] += n
-            except ValueError:
-                raise OverflowError(
-                    f"{self._slot[0]} plus {n} does not fit in 64 bits; nothing was added"
-                ) from None
+        own = self._own
+        if not hasattr(own, "word"):
+            own.slot = _Slot(self._free, self._claimed)
+            own.word = own.slot.word
+        try:
+            own.word[0] += n
+        except ValueError:
+            raise OverflowError(
+                f"{own.word[0]} plus {n} does not fit in 64 bits; nothing was added"
+            ) from None
 
     def _claimed(self) -> memoryview:
         """The word of the first slot that has no living owner; now it is ours."""
+        with self._claiming:
+            return self._claimed_by_one()
+
+    def _claimed_by_one(self) -> memoryview:
         for number in range(SLOTS):
-            if self._locks.try_lock(number):
+            if number not in self._ours and self._locks.try_lock(number):
+                self._ours.add(number)
                 # Also those before ours: their owners may not have come so far yet, and whoever
                 # reads stops at the first slot without the mark.
                 for at in range(_RECORD, (number + 2) * _RECORD, _RECORD):
                     self._words[at + _CLAIMED] = 1
                 at = (number + 1) * _RECORD
                 return self._words[at : at + 1]
-        raise RuntimeError(f"more than {SLOTS} processes are counting with one SharedCounter")
+        raise RuntimeError(f"more than {SLOTS} threads are counting with one SharedCounter")
 
-    def _give_up_slot(self) -> None:
+    def _give_up_slots(self) -> None:
         """Have no slot: at first, and in a forked child, which must not write to its parent's."""
-        self._slot = self._words[:0]
+        self._own = threading.local()
+        self._ours: set[int] = set()  # the kernel gives a process again what it has
+        self._free: list[memoryview] = []
         # Reentrant: a signal handler that adds may have interrupted an `add` of the same thread.
-        self._lock = threading.RLock()
+        self._claiming = threading.RLock()
 
     @property
     def value(self) -> int:
@@ -193,6 +199,26 @@ class SharedCounter:
         return taken
 
 
+class _Slot:
+    """A thread's hold on a slot of its process, until the thread ends.
+
+    Args:
+        free: Where the slots of threads that have ended are, and this one will be.
+        claimed: Claims another one for the process.
+    """
+
+    def __init__(self, free: list[memoryview], claimed: Callable[[], memoryview]) -> None:
+        self._free = free
+        try:
+            self.word = free.pop()
+        except IndexError:
+            self.word = claimed()
+
+    def __del__(self) -> None:
+        if hasattr(self, "word"):
+            self._free.append(self.word)
+
+
 def _counter_on(kind: type[SharedCounter], segment: Segment, locks: Locks) -> SharedCounter:
     # A function, as cloudpickle cannot name the method itself.
     return kind._on(segment, locks)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
@@ -223,7 +249,7 @@ class _Books:
         """Forget, in a forked child, what belongs to its parent."""
         self._make_locks()
         for counter in list(self.counters.values()):
-            counter._give_up_slot()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+            counter._give_up_slots()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
 
 _books = _Books()
