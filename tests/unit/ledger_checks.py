@@ -140,6 +140,8 @@ class Checks(Accounts):
             limit = min(job.rules.chunksize, self.largest or job.rules.chunksize)
             fits = size < limit and (stop in job.borders or stop == job.fence)
             assert size == limit or fits, "not the size that was asked for"
+        elif job.quickest is None and job.rules.pace is not None:
+            assert size == 1 or size * job.rules.pace <= TARGET_SECONDS * 1.001, "a bad guess"
         elif job.quickest is None:
             assert size <= FIRST_BATCH, "many calls, and nobody knows how long they take"
         elif size > 1:

@@ -22,6 +22,7 @@ PACES = (0.0, 0.0, 2**-20, 2**-10, 2**-3)
 STEPS = (0.0, 2**-10, 0.25, 1.0, 128.0)
 LIMITS = (None, None, 0.25, 1.0)
 DELAYS = (0.0, 0.0, 0.5, 2.0)
+GUESSES = (None, None, 2**-20, 2**-3)
 MOST_JOBS = 4
 
 
@@ -55,6 +56,7 @@ def a_new_job(world: World, draw: Draw) -> None:
         retries=draw(4),
         fail_fast=draw(2) == 1,
         kill=draw(2) == 1,
+        pace=GUESSES[draw(4)],
     )
     world.submit(len(world.jobs), 1 + draw(16), rules, more=draw(2) == 1)
 

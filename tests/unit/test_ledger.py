@@ -19,7 +19,7 @@ from taskpar._engine.events import (
     Wanted,
 )
 from taskpar._engine.ledger import MAX_BARREN_DEATHS, Ledger
-from taskpar._engine.waiting import FIRST_BATCH, TARGET_SECONDS
+from taskpar._engine.waiting import FIRST_BATCH, LEAST_SECONDS, TARGET_SECONDS
 
 
 def sizes(actions):
@@ -139,16 +139,39 @@ def test_first_batches_are_short_and_later_ones_last_as_long_as_is_good():
 
 
 def test_batches_shrink_towards_the_end():
-    """The last calls are spread over all workers, however quick they are."""
-    ledger = Ledger(slots=2)
-    sent = sizes(ledger.handle(Submitted(0, 0, 1000)))
-    ticket = 0
-    while not ledger.idle:
-        sent += sizes(ledger.handle(Done(ticket, 10**6, 0.0)))
-        ticket += 1
-    assert sum(sent) == 1000
+    """The last calls are spread over all workers, as far as that pays."""
+    sent = sizes_of_all(1000, LEAST_SECONDS / 1.5)
     assert sent[4:] == sorted(sent[4:], reverse=True)
     assert sent[-2:] == [1, 1]
+
+
+def test_batches_do_not_shrink_to_less_than_a_message_costs():
+    """The last ones take as long as is worth a message, but for what is left in the end."""
+    sent = sizes_of_all(100_000, LEAST_SECONDS / 1000)
+    assert sent[:2] == [1, 1]
+    assert min(sent[4:-1]) >= 999
+    assert len(sent) < 40
+
+
+def sizes_of_all(calls, seconds):
+    """How calls are cut into batches that take so many seconds each, on two workers."""
+    ledger = Ledger(slots=2)
+    waits = sizes(ledger.handle(Submitted(0, 0, calls)))
+    sent = []
+    while not ledger.idle:
+        sent.append(waits.pop(0))
+        waits += sizes(ledger.handle(Done(len(sent) - 1, sent[-1], sent[-1] * seconds)))
+    assert sum(sent) == calls
+    return sent
+
+
+def test_a_guess_stands_in_for_what_is_not_known_yet():
+    """The first batches are as long as is good, if it is right; what comes home counts, not it."""
+    each = TARGET_SECONDS / 1000
+    ledger = Ledger(slots=1)
+    assert sizes(ledger.handle(Submitted(0, 0, 10**6, Rules(pace=each))))[0] >= 999
+    (size,) = sizes(ledger.handle(Done(0, 10, 100 * each)))
+    assert size == pytest.approx(100, abs=1)
 
 
 def test_without_slots_calls_run_only_when_they_are_wanted():

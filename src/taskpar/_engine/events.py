@@ -12,6 +12,7 @@ class Rules(NamedTuple):
         retries: How often a call that fails may be tried again.
         fail_fast: Whether nothing behind an error is started before the reader has passed it.
         kill: Whether calls that nobody wants any more are stopped, even if they run.
+        pace: Seconds that a call will take, as far as can be guessed; None: nobody knows.
     """
 
     chunksize: int | None = None
@@ -19,6 +20,7 @@ class Rules(NamedTuple):
     retries: int = 0
     fail_fast: bool = False
     kill: bool = False
+    pace: float | None = None
 
 
 # ---------------------------------------------------------------------------------------- events

@@ -170,8 +170,7 @@ class Ledger:
             return
         self._barren, batch.barren = 0, False
         batch.start, start, job = end, first, batch.job
-        each = event.seconds / (end - first)
-        job.mean = each if job.mean is None else (job.mean + each) / 2
+        job.learn(end - first, event.seconds)
         for call in [first + offset for offset in event.failed]:
             late = call == batch.late  # it raises what asking it to stop makes it raise
             if not (late or job.may_retry(call)):

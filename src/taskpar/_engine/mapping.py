@@ -17,11 +17,19 @@ from taskpar._engine.reply import Reply
 from taskpar._engine.source import Source
 from taskpar._engine.submissions import reference_to
 from taskpar._engine.tally import Tally
-from taskpar._engine.treatment import Attempts, context_for, finish, manner_of, rules_of, shown
+from taskpar._engine.treatment import (
+    Attempts,
+    context_for,
+    finish,
+    gives_back,
+    manner_of,
+    rules_of,
+    shown,
+)
 from taskpar._model.options import Options
 from taskpar._model.outcome import Error, Record
 from taskpar._model.stats import Stats
-from taskpar._model.task import Task, name_of
+from taskpar._model.task import Task, call, name_of
 from taskpar.errors import ExecutorClosedError, InitializerError, TaskparError
 
 if TYPE_CHECKING:
@@ -66,10 +74,13 @@ class Mapping:
         self._options = options
         self._ordered = ordered
         self._name = options.name or name_of(function)
-        self._rules = rules_of(options, fail_fast=True)
+        self.tally = Tally(engine.tally)
+        pace = engine.tally.pace_before(self._name, self.tally)
+        alike = function is not call  # else each is another function
+        guess = pace if alike and gives_back(options, engine.backend) else None
+        self._rules = rules_of(options, fail_fast=True)._replace(pace=guess)
         self._manner = manner_of(options, engine.backend, context_for(options, engine.backend))
         self._attempts = Attempts(options)
-        self.tally = Tally(engine.tally)
         self._reference: Reference | wire.Refused | None = None
         self._pickling = threading.RLock()
         self._mutex = threading.RLock()  # entered in C, so that Ctrl-C cannot leave it held

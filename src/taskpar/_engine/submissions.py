@@ -13,7 +13,15 @@ from taskpar._engine.exceptions import is_ctrl_c
 from taskpar._engine.futures import HeardFuture, LeanFuture, StoppableFuture, begins, may_end
 from taskpar._engine.reply import Reply
 from taskpar._engine.tally import Tally
-from taskpar._engine.treatment import Attempts, context_for, finish, manner_of, rules_of, shown
+from taskpar._engine.treatment import (
+    Attempts,
+    context_for,
+    finish,
+    gives_back,
+    manner_of,
+    rules_of,
+    shown,
+)
 from taskpar._model.options import Options
 from taskpar._model.outcome import Error, Record, attach_to_future
 
@@ -75,8 +83,7 @@ class Submissions:
     @staticmethod
     def _apart(options: Options, backend: Backend) -> Options:
         """Send every call alone where one that waits behind another could not be given back."""
-        alone = backend.direct or options.time_limit is not None or options.cancel_running
-        return options.updated(chunksize=1) if alone else options
+        return options if gives_back(options, backend) else options.updated(chunksize=1)
 
     def submit(
         self,

@@ -1,12 +1,16 @@
 """Counting where time goes, message by message: what `Stats` are made of."""
 
 import threading
+from collections import OrderedDict
 from heapq import heappush, heappushpop
 from time import monotonic
 
 from taskpar._engine.backend import Backend
 from taskpar._engine.reply import Reply
 from taskpar._model.stats import Stats
+
+REMEMBERED = 64
+"""Functions of which is remembered how long their calls took."""
 
 SLOWEST = 5
 """How many of the slowest calls are remembered."""
@@ -25,9 +29,29 @@ class Tally:
         self._calls = self._messages = self._sent = self._received = 0
         self._packing = self._sending = self._running = 0.0
         self._unpacking = self._waiting = 0.0
+        self._jobs: OrderedDict[str, Tally] = OrderedDict()
         self._slowest: list[tuple[float, int]] = []
         self._began: float | None = None
         self._ended = 0.0
+
+    def pace_before(self, name: str, tally: "Tally") -> float | None:
+        """Return what a call of the last job with that name took; None: there was none.
+
+        Args:
+            name: What is called.
+            tally: That of the job which begins now, to be asked the next time.
+        """
+        with self._lock:
+            before = self._jobs.pop(name, None)
+            self._jobs[name] = tally
+            if len(self._jobs) > REMEMBERED:
+                self._jobs.popitem(last=False)
+        return None if before is None else before.pace
+
+    @property
+    def pace(self) -> float | None:
+        """Seconds that a call took; None: no call is home."""
+        return self._running / self._calls if self._calls else None
 
     def sent(self, packing: float, sending: float, size: int) -> None:
         """Count a message to a worker."""

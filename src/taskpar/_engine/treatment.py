@@ -44,6 +44,11 @@ def rules_of(options: Options, *, fail_fast: bool) -> Rules:
     )
 
 
+def gives_back(options: Options, backend: Backend) -> bool:
+    """Tell whether calls that wait in a batch behind a long one can be given back."""
+    return not (backend.direct or options.time_limit is not None or options.cancel_running)
+
+
 def manner_of(options: Options, backend: Backend, context: object) -> Manner:
     """Say how the batches of a job are to be run."""
     timed = options.time_limit is not None

@@ -11,6 +11,10 @@ TARGET_SECONDS = 0.01
 """How long a batch should take: long against the 0.1 ms of a message there and back, short
 against what a reader notices, so that a batch costs neither throughput nor latency."""
 
+LEAST_SECONDS = 0.00025
+"""What a batch should take at the least, also at the tail: less than a message costs would keep
+nobody from waiting."""
+
 FIRST_BATCH = 1
 """Calls in a job's first batches, before it is known how long a call takes: a long call must not
 keep others waiting behind it while a worker is idle."""
@@ -60,8 +64,9 @@ class Waiting:
         self._alarms = alarms
         self.count = 0
         """How many calls wait for a worker."""
-        self.mean: float | None = None
-        """Seconds a call, the last batches weighing most."""
+        self._guessed = rules.pace is not None
+        self._seen, self._seconds = (0.0, 0.0) if rules.pace is None else (1.0, rules.pace)
+        """How many calls came home, and what they took: the last weighing most, and the many."""
         self.most = 0
         """How many calls have waited at once, as long as there may be more."""
         self.queued = False
@@ -80,6 +85,13 @@ class Waiting:
         self._errors: set[int] = set()
         self._unread = False
         self._closed = False
+
+    def learn(self, calls: int, seconds: float) -> None:
+        """Learn how long calls took that came home together."""
+        if self._guessed:
+            self._guessed, self._seen, self._seconds = False, 0.0, 0.0
+        self._seen = self._seen / 2 + calls
+        self._seconds = self._seconds / 2 + seconds
 
     # ----------------------------------------------------------------------------- the fence
     @property
@@ -234,8 +246,9 @@ class Waiting:
             size = self.rules.chunksize
         else:
             share = -(-max(self.count, self.most) // (SHARE * slots))
-            lasts = FIRST_BATCH if self.mean is None else int(TARGET_SECONDS / (self.mean + 1e-9))
-            size = max(1, min(share, lasts))
+            a_second = self._seen / (self._seconds + 1e-9)  # calls
+            lasts = int(TARGET_SECONDS * a_second) if self._seen else FIRST_BATCH
+            size = max(1, min(max(share, int(LEAST_SECONDS * a_second)), lasts))
         return size if largest is None else min(size, largest)
 
 
