@@ -22,6 +22,7 @@ LAYERS = [
     "_model",
     "_engine",
     "backends",
+    "asynchronous",
     "executor",
     "executors",
     "ambient",

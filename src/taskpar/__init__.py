@@ -34,12 +34,14 @@ from taskpar.executors import (
 from taskpar.parallel import Parallel, parallel
 
 if TYPE_CHECKING:
+    from taskpar._engine.async_results import AsyncResults
     from taskpar._model.counter import SharedCounter
     from taskpar.executors import Worker, current_worker
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "AsyncResults",
     "AutoExecutor",
     "CapabilityError",
     "CrossingError",
@@ -77,11 +79,13 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Import what needs processes or shared memory when it is asked for: it is slow to import."""
+    """Import what needs processes, shared memory or asyncio when it is asked for: it is slow."""
     from importlib import import_module
 
     if name in ("Worker", "current_worker"):
         return getattr(import_module("taskpar.executors"), name)
+    if name == "AsyncResults":
+        return import_module("taskpar._engine.async_results").AsyncResults
     if name == "SharedCounter":
         return import_module("taskpar._model.counter").SharedCounter
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

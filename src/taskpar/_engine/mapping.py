@@ -31,10 +31,8 @@ BUFFERSIZE = 1000
 """How many calls an iterator is read ahead of the reader, if not told otherwise: enough for
 batches that cost little, and little memory."""
 
-
 _Home = tuple[int, Reply | BaseException | None, int]
-"""What came home under the number of its first call: the end of it, what it is, and where in that
-it begins."""
+"""What came home, by its first call: its end, what it is, and where in that it begins."""
 
 
 class Mapping:
@@ -181,20 +179,13 @@ class Mapping:
             ExecutorClosedError: The executor was shut down before it could read on.
         """
         while True:
-            if self._closed:
-                raise StopIteration
-            self._engine.check_process()
-            self._read()
-            if (home := self._next_home()) is not None:
-                try:
-                    return self._opened(*home)
-                finally:
-                    # A serial call's traceback leads to this frame: what an error leads to must
-                    # not lead back to it, or both stay until the garbage collector comes.
-                    del home
-            if self._submitted == self._delivered:
-                return [self._ended()], False
-            if not self._may_read():
+            block = self.ready_block()
+            try:
+                if block is not None:
+                    return block
+            finally:
+                del block  # as in `ready_block`
+            if not self.may_read():
                 began = perf_counter()
                 try:
                     self._wait(deadline)
@@ -202,7 +193,31 @@ class Mapping:
                     if not self._engine.backend.inline:
                         self.tally.waited(perf_counter() - began)
 
-    def _may_read(self) -> bool:
+    def ready_block(self) -> tuple[list[Any], bool] | None:
+        """Read on, and do as `next_block` if there is something to return; None: not yet.
+
+        Raises:
+            StopIteration: There are no more.
+            ExecutorClosedError: The executor was shut down before it could read on.
+        """
+        if self._closed:
+            raise StopIteration
+        self._engine.check_process()
+        self._read()
+        if (home := self._next_home()) is not None:
+            try:
+                return self._opened(*home)
+            finally:
+                # A serial call's traceback leads to this frame: what an error leads to must not
+                # lead back to it, or both stay until the garbage collector comes.
+                del home
+        return ([self._ended()], False) if self._is_over() else None
+
+    def _is_over(self) -> bool:
+        """Tell whether all that was read is delivered, and nothing more is coming by itself."""
+        return self._submitted == self._delivered
+
+    def may_read(self) -> bool:
         """Tell whether reading on is allowed and may bring something."""
         source = self._source
         return not (

@@ -194,6 +194,16 @@ def check_iterable(name: str, value: object) -> None:
         raise TypeError(f"{name} must be iterable, not {short(value)}")
 
 
+def check_any_iterable(name: str, value: object) -> None:
+    """Check that ``value`` can be iterated over, by ``for`` or by ``async for``.
+
+    Raises:
+        TypeError: It cannot.
+    """
+    if not hasattr(type(value), "__aiter__"):
+        check_iterable(name, value)
+
+
 def seconds_or_none(name: str, value: object) -> float | None:
     """Return ``value`` as seconds, or None.
 

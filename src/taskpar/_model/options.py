@@ -33,6 +33,14 @@ class OptionWords(TypedDict, total=False):
     executor: str | None
 
 
+class How(TypedDict, total=False):
+    """The keywords of ``map`` and its kin, as executors have them."""
+
+    timeout: float | None
+    chunksize: int | None
+    buffersize: int | None
+
+
 _CHECKS: dict[str, Callable[[str, object], Any]] = {
     "name": checks.text_or_none,
     "chunksize": checks.positive_or_none,
@@ -116,6 +124,15 @@ class Options(Value):
         """
         every: OptionWords = {**self.given(), **changes}
         return Options(**every)
+
+    def sized(self, chunksize: int | None, buffersize: int | None) -> "Options":
+        """Return these options with those sizes, of which None leaves what there is."""
+        sizes: OptionWords = {}
+        if chunksize is not None:
+            sizes["chunksize"] = chunksize
+        if buffersize is not None:
+            sizes["buffersize"] = buffersize
+        return self.updated(**sizes)
 
     def given(self) -> OptionWords:
         """Return those that are asked for, as keywords.
