@@ -25,6 +25,7 @@ LAYERS = [
     "asynchronous",
     "executor",
     "executors",
+    "opening",
     "ambient",
     "parallel",
 ]

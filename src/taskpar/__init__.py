@@ -31,6 +31,7 @@ from taskpar.executors import (
     SerialExecutor,
     ThreadExecutor,
 )
+from taskpar.opening import open_executor
 from taskpar.parallel import Parallel, parallel
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ __all__ = [
     "backoff",
     "call",
     "current_worker",
+    "open_executor",
     "parallel",
     "partial",
     "record_of",

@@ -69,7 +69,7 @@ def check(executor: Executor, inputs: list[Source], data: st.DataObject, times: 
 def test_amap_gives_the_outcomes_of_the_builtin_in_its_order(
     executor: Executor, data: st.DataObject
 ) -> None:
-    """Values and errors, from inputs of every make, asynchronous or not; it goes on after errors."""
+    """Values and errors, from inputs of every make, also asynchronous; it goes on after errors."""
     check(executor, [data.draw(sources(values | raises, longest(executor)))], data)
 
 
@@ -260,12 +260,15 @@ def test_an_asynchronous_input_is_closed_whatever_ends_the_results(
             await asyncio.sleep(0.01)
             return
         async for number in results:
-            if number == 2 and how == "break":
+            if number == 2 and how != "end":
+                await leave()
                 break
-            if number == 2 and how == "error":
-                raise ValueError(how)
-            if number == 2 and how == "cancelled":
-                await asyncio.sleep(60)
+
+    async def leave() -> None:
+        if how == "error":
+            raise ValueError(how)
+        if how == "cancelled":
+            await asyncio.sleep(60)
 
     async def main() -> None:
         using = asyncio.create_task(use())

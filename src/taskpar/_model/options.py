@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, cast
 
 from taskpar._model import checks
 from taskpar._model.value import Value
+from taskpar._model.words import executor_or_none
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -53,7 +54,7 @@ _CHECKS: dict[str, Callable[[str, object], Any]] = {
     "cancel_running": checks.flag_or_none,
     "relay": partial(checks.choice_or_none, choices=("log", "all")),
     "context": checks.flag_or_none,
-    "executor": checks.executor_or_none,
+    "executor": executor_or_none,
 }
 
 
