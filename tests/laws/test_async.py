@@ -236,26 +236,34 @@ def test_an_endless_asynchronous_input_is_read_no_further_than_the_bound(
     run(main, data.draw(loops))
 
 
+class Ending:
+    """Generators of numbers that tell when they begin and end."""
+
+    def __init__(self) -> None:
+        self.begun = 0
+        self.ended = 0
+
+    async def numbers(self, stop: int) -> AsyncIterator[int]:
+        """Count so far."""
+        self.begun += 1
+        try:
+            for number in range(stop):
+                await asyncio.sleep(0)
+                yield number
+        finally:
+            await asyncio.sleep(0)
+            self.ended += 1
+
+
 @pytest.mark.parametrize("how", ["end", "break", "error", "cancelled", "dropped"])
 def test_an_asynchronous_input_is_closed_whatever_ends_the_results(
     executor: Executor, how: str
 ) -> None:
     """Its ``finally`` runs once, if it has begun, in its own loop, and no task is left."""
-    begun: list[str] = []
-    ended: list[str] = []
-
-    async def endless() -> AsyncIterator[int]:
-        begun.append(how)
-        try:
-            for number in range(3) if how == "end" else count():
-                await asyncio.sleep(0)
-                yield number
-        finally:
-            await asyncio.sleep(0)
-            ended.append(how)
+    source = Ending()
 
     async def use() -> None:
-        results = executor.amap(echo, endless(), buffersize=4)
+        results = executor.amap(echo, source.numbers(3 if how == "end" else 10**9), buffersize=4)
         if how == "dropped":
             await asyncio.sleep(0.01)
             return
@@ -278,8 +286,8 @@ def test_an_asynchronous_input_is_closed_whatever_ends_the_results(
         del using
         while len(asyncio.all_tasks()) > 1:  # noqa: ASYNC110  # what else would tell?
             await asyncio.sleep(0.01)
-        assert ended == begun
-        assert begun or how == "dropped"
+        assert source.ended == source.begun
+        assert source.begun or how == "dropped"
 
     run(main)
 
