@@ -1,6 +1,7 @@
 """The table of capabilities on its page is what the code says, and what executors really do."""
 
 import os
+from contextlib import suppress
 
 import pytest
 from capabilities import BEGIN, COLUMNS, END, PAGE, backends_of, executors, row, table, written
@@ -20,10 +21,8 @@ def test_the_table_on_the_page_is_what_the_code_says() -> None:
 def test_every_executor_tells_its_backend() -> None:
     """A constructor that hid it would have a row of noes."""
     for executor in executors():
-        try:
+        with suppress(ImportError):  # what it needs is not installed
             assert backends_of(executor)
-        except ImportError as error:
-            assert error.name is not None, "a package that is not installed"
 
 
 def test_every_column_is_explained() -> None:
