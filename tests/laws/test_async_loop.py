@@ -1,7 +1,7 @@
 """``amap`` and the event loop: how far inputs are read, who closes them, and what the loop feels.
 
-**Truth:** an asynchronous input is read at most ``buffersize`` calls ahead, and closed whatever ends
-the results. No call runs in the thread of the loop, and nothing holds the loop up.
+**Truth:** an asynchronous input is read at most ``buffersize`` calls ahead, and closed whatever
+ends the results. No call runs in the thread of the loop, and nothing holds the loop up.
 """
 
 import asyncio
