@@ -22,8 +22,10 @@ LAYERS = [
     "_model",
     "_engine",
     "backends",
+    "asynchronous",
     "executor",
     "executors",
+    "opening",
     "ambient",
     "decorator",
 ]

@@ -14,6 +14,7 @@ import taskpar
 
 # What `import taskpar` must not load: heavy, optional, or needed only once a worker starts.
 LATER = {
+    "asyncio",
     "cloudpickle",
     "dask",
     "hypothesis",

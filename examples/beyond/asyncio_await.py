@@ -1,13 +1,14 @@
 """Awaiting calls that compute, while the event loop stays free: futures of taskpar are awaitable.
 
-Two ways: asyncio takes the executor as it takes those of `concurrent.futures`, or wraps a future.
+Many calls are awaited by `amap`. One is awaited as asyncio does it with those of
+`concurrent.futures`: it takes the executor, or wraps a future.
 """
 
 import asyncio
 import math
-from collections.abc import Awaitable
+from collections.abc import AsyncIterator, Awaitable
 
-from taskpar import QueueExecutor
+from taskpar import AsyncResults, QueueExecutor
 
 
 def divisors(number: int) -> int:
@@ -17,6 +18,17 @@ def divisors(number: int) -> int:
 
 def inverse(number: int) -> float:
     return 1 / number
+
+
+async def numbers() -> AsyncIterator[int]:
+    """Come from elsewhere, one after the other."""
+    for number in (720_720, 1_000_000, 999_983):
+        await asyncio.sleep(0.01)
+        yield number
+
+
+async def listed(results: AsyncResults[int]) -> list[int]:
+    return [result async for result in results]
 
 
 async def ticking(work: Awaitable[object]) -> int:
@@ -32,13 +44,13 @@ async def ticking(work: Awaitable[object]) -> int:
 async def main() -> None:
     """Compute in other processes; wait here."""
     loop = asyncio.get_running_loop()
-    with QueueExecutor() as executor:
+    async with QueueExecutor() as executor:
         print("one:", await loop.run_in_executor(executor, math.factorial, 20))
 
-        calls = [executor.submit(divisors, number) for number in (720_720, 1_000_000, 999_983)]
-        results = asyncio.gather(*map(asyncio.wrap_future, calls))
-        ticks = await ticking(results)
-        print("many:", await results)
+        results = executor.amap(divisors, numbers())
+        counting = asyncio.ensure_future(listed(results))
+        ticks = await ticking(counting)
+        print("many:", await counting)
         print("the loop went on meanwhile:", ticks > 1)
 
         try:

@@ -4,6 +4,7 @@ TYPE_CHECKING = False
 """True for type checkers, as they know the name; to import it from typing takes milliseconds."""
 
 if TYPE_CHECKING:
+    from taskpar._engine.async_results import AsyncResults
     from taskpar._engine.backend import WorkerInfo
     from taskpar._engine.results import Results
     from taskpar._model.counter import SharedCounter
@@ -37,10 +38,12 @@ if TYPE_CHECKING:
         Worker,
         current_worker,
     )
+    from taskpar.opening import open_executor
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "AsyncResults",
     "AutoExecutor",
     "CapabilityError",
     "CrossingError",
@@ -70,6 +73,7 @@ __all__ = [
     "backoff",
     "call",
     "current_worker",
+    "open_executor",
     "parallel",
     "partial",
     "record_of",
@@ -77,6 +81,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "_engine.async_results": "AsyncResults",
     "_engine.backend": "WorkerInfo",
     "_engine.results": "Results",
     "_model.counter": "SharedCounter",
@@ -94,6 +99,7 @@ _HOMES = {
     "executor": "Executor",
     "executors": "AutoExecutor PoolExecutor ProcessExecutor QueueExecutor SerialExecutor "
     "ThreadExecutor Worker current_worker",
+    "opening": "open_executor",
 }
 """Where the names above are at home: the same as what type checkers read at the top.
 

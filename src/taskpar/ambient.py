@@ -15,16 +15,10 @@ from functools import partial
 from typing import TypeVar
 
 from taskpar._engine import place
-from taskpar._model.checks import EXECUTORS, executor_or_none, short
+from taskpar._model.checks import short
 from taskpar.executor import Executor
-from taskpar.executors import (
-    AutoExecutor,
-    PoolExecutor,
-    ProcessExecutor,
-    QueueExecutor,
-    SerialExecutor,
-    ThreadExecutor,
-)
+from taskpar.executors import SerialExecutor
+from taskpar.opening import opened
 
 E = TypeVar("E", bound=Executor)
 
@@ -75,9 +69,9 @@ def ambient(word: str | None = None) -> Executor:
         word: What the function wants by default, where the environment says nothing.
 
     Raises:
-        ValueError: The environment variable ``TASKPAR_EXECUTOR``, which tells the default, is not
-            ``serial``, ``thread``, ``process``, ``pool``, ``queue`` or ``auto``, with or without
-            ``:N`` for N workers.
+        ValueError: The environment variable ``TASKPAR_EXECUTOR``, which tells the default, is no
+            word that `open_executor` understands.
+        ModuleNotFoundError: What it names is not installed.
     """
     used = _used.get()
     if used is not None and used[1] is place.here():
@@ -121,22 +115,11 @@ class _Kept:
             return self._executor
 
 
-_MADE = (
-    SerialExecutor,
-    ThreadExecutor,
-    ProcessExecutor,
-    PoolExecutor,
-    QueueExecutor,
-    AutoExecutor,
-)
-_KINDS: dict[str, Callable[[int | None], Executor]] = dict(zip(EXECUTORS, _MADE, strict=True))
-
-
 def _wished(word: str | None = None) -> Executor:
     """Make the executor that the environment asks for, else this word, else the usual one."""
-    asked = executor_or_none("TASKPAR_EXECUTOR", os.environ.get("TASKPAR_EXECUTOR") or None)
-    kind, _, count = (asked or word or "queue").partition(":")
-    return _KINDS[kind](int(count) if count else None)
+    if asked := os.environ.get("TASKPAR_EXECUTOR"):
+        return opened("TASKPAR_EXECUTOR", asked)
+    return opened("executor", word or "queue")
 
 
 _serial = _Kept(SerialExecutor)

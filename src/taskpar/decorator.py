@@ -15,7 +15,6 @@ from typing import (
     Generic,
     ParamSpec,
     Protocol,
-    TypedDict,
     TypeVar,
     overload,
 )
@@ -23,7 +22,7 @@ from typing import (
 from taskpar._engine.results import Results
 from taskpar._model.checks import check_callable
 from taskpar._model.known import find, known, outermost
-from taskpar._model.options import Options, OptionWords
+from taskpar._model.options import How, Options, OptionWords
 from taskpar._model.task import Task, name_of
 from taskpar.ambient import ambient, use
 from taskpar.executor import Executor
@@ -48,14 +47,6 @@ Its = Iterable[object]
 
 _NOTHING = object()
 _ASYNC = 0x80 | 0x200  # inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR, without that import
-
-
-class How(TypedDict, total=False):
-    """The keywords of ``map`` and its kin, as executors have them."""
-
-    timeout: float | None
-    chunksize: int | None
-    buffersize: int | None
 
 
 # ------------------------------------------------------------------------------ the function

@@ -3,10 +3,9 @@
 It is a `concurrent.futures.Executor`; which kind of worker it has is said by `taskpar.executors`.
 """
 
-import concurrent.futures
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, TypeVarTuple, cast, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, TypeVarTuple, overload
 
 from taskpar._engine.backend import Backend, WorkerInfo
 from taskpar._engine.results import Results
@@ -14,6 +13,7 @@ from taskpar._model.checks import check_callable, check_iterable, seconds_or_non
 from taskpar._model.options import Options
 from taskpar._model.stats import Stats
 from taskpar._model.task import Task, call, name_of
+from taskpar.asynchronous import AsyncMethods
 
 if TYPE_CHECKING:
     from typing import Self
@@ -32,7 +32,7 @@ C = TypeVar("C")
 Ts = TypeVarTuple("Ts")
 
 
-class Executor(concurrent.futures.Executor):
+class Executor(AsyncMethods):
     """Runs tasks somewhere: the common part of all executors.
 
     **Law** (L6): where tasks run, on how many workers, and in batches of which size, changes
@@ -170,7 +170,7 @@ class Executor(concurrent.futures.Executor):
 
         Source: `concurrent.futures.Executor.map`.
         """
-        sizes = self._options.updated(**_given(chunksize=chunksize, buffersize=buffersize))
+        sizes = self._options.sized(chunksize, buffersize)
         return self._map(fn, iterables, sizes, timeout)
 
     def map_unordered(
@@ -185,7 +185,7 @@ class Executor(concurrent.futures.Executor):
 
         **Law** (L9): it yields a permutation of what `map` yields.
         """
-        sizes = self._options.updated(**_given(chunksize=chunksize, buffersize=buffersize))
+        sizes = self._options.sized(chunksize, buffersize)
         return self._map(fn, iterables, sizes, timeout, ordered=False)
 
     @overload
@@ -221,7 +221,7 @@ class Executor(concurrent.futures.Executor):
 
         **Law** (L2): it is ``itertools.starmap(fn, iterable)``. All else is as with `map`.
         """
-        sizes = self._options.updated(**_given(chunksize=chunksize, buffersize=buffersize))
+        sizes = self._options.sized(chunksize, buffersize)
         return self._map(fn, (iterable,), sizes, timeout, rows=True)
 
     def starmap_unordered(
@@ -234,7 +234,7 @@ class Executor(concurrent.futures.Executor):
         buffersize: int | None = None,
     ) -> Results[R]:
         """Do as `starmap`, but let each result come as soon as it is there (L9)."""
-        sizes = self._options.updated(**_given(chunksize=chunksize, buffersize=buffersize))
+        sizes = self._options.sized(chunksize, buffersize)
         return self._map(fn, (iterable,), sizes, timeout, rows=True, ordered=False)
 
     def run(self, tasks: Iterable[Callable[[], R]]) -> list[R]:
@@ -307,8 +307,3 @@ class Executor(concurrent.futures.Executor):
     def workers(self) -> tuple[WorkerInfo, ...]:
         """Tell which workers there are now: their names, process ids, and whether they live."""
         return self._core.engine.workers()
-
-
-def _given(**sizes: int | None) -> "OptionWords":
-    """Leave out the sizes that were not given, so that the executor's own hold."""
-    return cast("OptionWords", {name: size for name, size in sizes.items() if size is not None})

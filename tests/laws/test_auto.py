@@ -238,7 +238,7 @@ def test_functions_can_ask_for_it(no_call_is_long: None) -> None:
     default._defaults["auto"].get().shutdown()
     with AutoExecutor(2, worker_class=Worker) as executor, use(executor):
         assert HERE not in set(asking.map(range(100)))
-    with pytest.raises(ValueError, match=r"executor must be one of serial, .*, auto, alone"):
+    with pytest.raises(ValueError, match=r"executor must be one of serial, .*, auto, "):
         parallel(executor="fast")
     with AutoExecutor(2) as executor, pytest.raises(TypeError, match="executor is an option of"):
         executor.options(executor="auto")

@@ -1,5 +1,6 @@
 """The executors under test: how each is made, and those that tests share for a whole session."""
 
+import importlib.util
 import multiprocessing
 import time
 from contextlib import suppress
@@ -157,12 +158,16 @@ def _start_all_workers(executor: Executor, workers: int) -> None:
 
 
 def start_the_services() -> None:
-    """Start what multiprocessing and taskpar start once for a process, and keep.
+    """Start what multiprocessing, taskpar and uvloop start once for a process, and keep.
 
     The fork server, the resource tracker and their pipes are there from now on, and the line on
     which workers hang.
     """
     lifeline.read_end()
+    if importlib.util.find_spec("uvloop") is not None:
+        import uvloop
+
+        uvloop.new_event_loop().close()  # libuv keeps a pipe for the signals of the process
     for start in START_METHODS:
         with Bench("queue", 1, start).make() as executor:
             assert executor.submit(abs, -1).result() == 1

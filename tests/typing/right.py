@@ -2,12 +2,15 @@
 
 # pyright: strict, reportUnnecessaryTypeIgnoreComment=true
 
+import asyncio
 import functools
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
 from typing import assert_type
 
 from taskpar import (
+    AsyncResults,
+    Executor,
     Options,
     Parallel,
     Placeholder,
@@ -21,6 +24,7 @@ from taskpar import (
     WorkerInfo,
     backoff,
     call,
+    open_executor,
     parallel,
     partial,
     record_of,
@@ -169,6 +173,28 @@ def executors() -> None:
             assert_type(used, SerialExecutor)
 
 
+async def some() -> AsyncIterator[int]:
+    """An asynchronous input."""
+    yield 1
+    yield 2
+
+
+async def awaited() -> None:
+    """What is awaited has the same types; any input may be asynchronous."""
+    async with SerialExecutor(2) as executor:
+        assert_type(executor, SerialExecutor)
+        assert_type(executor.amap(square, [1, 2]), AsyncResults[float])
+        assert_type(executor.amap(text, some()), AsyncResults[str])
+        assert_type(executor.amap(pair, some(), ["a", "b"]), AsyncResults[tuple[int, str]])
+        assert_type(executor.amap(pair, [1], ["a"], timeout=2), AsyncResults[tuple[int, str]])
+        assert_type(executor.amap_unordered(text, some()), AsyncResults[str])
+        assert_type(executor.astarmap(pair, [(1, "a")]), AsyncResults[tuple[int, str]])
+        assert_type([each async for each in executor.amap(text, [1, 2])], list[str])
+        assert_type(await anext(executor.amap(text, [1])), str)
+        assert_type(await executor.arun([Task(text, 4), Task(text, 2, 3)]), list[str])
+    assert_type(open_executor("serial"), Executor)
+
+
 def result_of_any(task: Task[object]) -> None:
     """A task of something special is a task of something general."""
     assert_type(task(), object)
@@ -227,5 +253,6 @@ if __name__ == "__main__":
         methods()
         annotations()
     executors()
+    asyncio.run(awaited())
     tasks()
     options_and_errors()

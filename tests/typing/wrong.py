@@ -2,7 +2,7 @@
 
 # pyright: strict, reportUnnecessaryTypeIgnoreComment=true
 
-from taskpar import Options, SerialExecutor, Task, backoff, parallel, use
+from taskpar import Options, SerialExecutor, Task, backoff, open_executor, parallel, use
 
 
 @parallel
@@ -61,5 +61,9 @@ def others(executor: SerialExecutor) -> None:
     Options(retry_delay=text)  # type: ignore[arg-type]
     executor.options(retries="3")  # type: ignore[arg-type]
     executor.options(time_limit="1s")  # type: ignore[arg-type]
+    executor.amap(plus, [1], [2], buffer=3)  # type: ignore[call-overload]
+    executor.amap(plus, 5)  # type: ignore[call-overload]
+    executor.arun(5)  # type: ignore[arg-type, unused-coroutine]
+    open_executor(4)  # type: ignore[arg-type]
     backoff(0.1, 2.0)  # type: ignore[call-arg]
     use(3)  # type: ignore[type-var]

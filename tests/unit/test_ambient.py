@@ -200,7 +200,7 @@ def test_a_typo_in_the_environment_is_an_error(default, monkeypatch, wrong):
     monkeypatch.setenv("TASKPAR_EXECUTOR", wrong)
     with pytest.raises(ValueError, match=r"^TASKPAR_EXECUTOR must be one of serial, .*") as caught:
         whereabouts.map([1])
-    assert str(caught.value).endswith(f"(a positive integer), not {wrong!r}")
+    assert f"://host:port, not {wrong!r}" in str(caught.value)
     monkeypatch.setenv("TASKPAR_EXECUTOR", "serial")
     assert len(list(whereabouts.map([1]))) == 1
 

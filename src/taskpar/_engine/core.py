@@ -17,6 +17,7 @@ from taskpar._engine.treatment import check_capable
 from taskpar._model.options import Options
 
 if TYPE_CHECKING:
+    from taskpar._engine.async_mapping import AsyncMapping
     from taskpar._engine.wire import Shape
 
 
@@ -63,10 +64,28 @@ class Core:
         ordered: bool,
     ) -> Mapping:
         """Start the job of a ``map``, or with ``rows`` of a ``starmap``."""
+        shape = _shape(iterables, rows=rows)
         source = source_of(iterables, rows=rows)
-        star = rows or len(iterables) > 1
-        shape: Shape = "star" if star else "one"
         made = self._job(self.engine, fn, shape, source, options, ordered=ordered)
+        self._jobs.add(made)
+        return made
+
+    def async_mapping(
+        self,
+        fn: Callable[..., Any],
+        iterables: tuple[Any, ...],
+        options: Options,
+        *,
+        rows: bool,
+        ordered: bool,
+    ) -> "AsyncMapping":
+        """Start the job of an ``amap``, or with ``rows`` of an ``astarmap``."""
+        from taskpar._engine.async_mapping import AsyncMapping  # here, as asyncio is slow to import
+        from taskpar._engine.async_source import async_source_of
+
+        shape = _shape(iterables, rows=rows)
+        source = async_source_of(iterables, rows=rows)
+        made = AsyncMapping(self.engine, fn, shape, source, options, ordered=ordered)
         self._jobs.add(made)
         return made
 
@@ -75,3 +94,8 @@ class Core:
         for job in list(self._jobs):
             job.finish_elsewhere()
         self.engine.shutdown(wait, cancel_futures=cancel_futures, kill=kill)
+
+
+def _shape(iterables: tuple[Any, ...], *, rows: bool) -> "Shape":
+    """Say how a function takes what comes of these iterables."""
+    return "star" if rows or len(iterables) > 1 else "one"

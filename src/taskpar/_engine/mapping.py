@@ -11,21 +11,12 @@ from math import inf
 from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
-from taskpar._engine import wire
+from taskpar._engine import treatment, wire
 from taskpar._engine.engine import Engine
 from taskpar._engine.reply import Reply
 from taskpar._engine.source import Source
 from taskpar._engine.submissions import reference_to
 from taskpar._engine.tally import Tally
-from taskpar._engine.treatment import (
-    Attempts,
-    context_for,
-    finish,
-    gives_back,
-    manner_of,
-    rules_of,
-    shown,
-)
 from taskpar._model.options import Options
 from taskpar._model.outcome import Error, Record
 from taskpar._model.stats import Stats
@@ -39,10 +30,8 @@ BUFFERSIZE = 1000
 """How many calls an iterator is read ahead of the reader, if not told otherwise: enough for
 batches that cost little, and little memory."""
 
-
 _Home = tuple[int, Reply | BaseException | None, int]
-"""What came home under the number of its first call: the end of it, what it is, and where in that
-it begins."""
+"""What came home, by its first call: its end, what it is, and where in that it begins."""
 
 
 class Mapping:
@@ -77,10 +66,12 @@ class Mapping:
         self.tally = Tally(engine.tally)
         pace = engine.tally.pace_before(self._name, self.tally)
         alike = function is not call  # else each is another function
-        guess = pace if alike and gives_back(options, engine.backend) else None
-        self._rules = rules_of(options, fail_fast=True)._replace(pace=guess)
-        self._manner = manner_of(options, engine.backend, context_for(options, engine.backend))
-        self._attempts = Attempts(options)
+        guess = pace if alike and treatment.gives_back(options, engine.backend) else None
+        self._rules = treatment.rules_of(options, fail_fast=True)._replace(pace=guess)
+        self._manner = treatment.manner_of(
+            options, engine.backend, treatment.context_for(options, engine.backend)
+        )
+        self._attempts = treatment.Attempts(options)
         self._reference: Reference | wire.Refused | None = None
         self._pickling = threading.RLock()
         self._mutex = threading.RLock()  # entered in C, so that Ctrl-C cannot leave it held
@@ -192,20 +183,13 @@ class Mapping:
             ExecutorClosedError: The executor was shut down before it could read on.
         """
         while True:
-            if self._closed:
-                raise StopIteration
-            self._engine.check_process()
-            self._read()
-            if (home := self._next_home()) is not None:
-                try:
-                    return self._opened(*home)
-                finally:
-                    # A serial call's traceback leads to this frame: what an error leads to must
-                    # not lead back to it, or both stay until the garbage collector comes.
-                    del home
-            if self._submitted == self._delivered:
-                return [self._ended()], False
-            if not self._may_read():
+            block = self.ready_block()
+            try:
+                if block is not None:
+                    return block
+            finally:
+                del block  # as in `ready_block`
+            if not self.may_read():
                 began = perf_counter()
                 try:
                     self._wait(deadline)
@@ -213,7 +197,31 @@ class Mapping:
                     if not self._engine.backend.inline:
                         self.tally.waited(perf_counter() - began)
 
-    def _may_read(self) -> bool:
+    def ready_block(self) -> tuple[list[Any], bool] | None:
+        """Read on, and do as `next_block` if there is something to return; None: not yet.
+
+        Raises:
+            StopIteration: There are no more.
+            ExecutorClosedError: The executor was shut down before it could read on.
+        """
+        if self._closed:
+            raise StopIteration
+        self._engine.check_process()
+        self._read()
+        if (home := self._next_home()) is not None:
+            try:
+                return self._opened(*home)
+            finally:
+                # A serial call's traceback leads to this frame: what an error leads to must not
+                # lead back to it, or both stay until the garbage collector comes.
+                del home
+        return ([self._ended()], False) if self._is_over() else None
+
+    def _is_over(self) -> bool:
+        """Tell whether all that was read is delivered, and nothing more is coming by itself."""
+        return self._submitted == self._delivered
+
+    def may_read(self) -> bool:
         """Tell whether reading on is allowed and may bring something."""
         source = self._source
         return not (
@@ -296,7 +304,9 @@ class Mapping:
                 (item,) = self._source.items(index, index + 1)
                 attempt, told = self._attempts.made(index)
                 record = Record(index, self._name_of(item), attempt, pid or None)
-                finish(outcome.exception, record, shown(record.name, self._shape, item), told)
+                treatment.finish(
+                    outcome.exception, record, treatment.shown(record.name, self._shape, item), told
+                )
 
     def _name_of(self, item: object) -> str:
         """Return the name of an item that is a task, else the function's."""

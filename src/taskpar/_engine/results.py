@@ -38,7 +38,7 @@ class Results(Iterator[R], Generic[R]):
         self._job = job
         self._owner = owner
         self._deadline = inf if timeout is None else monotonic() + timeout
-        self._on_error = on_error
+        self._on_error: OnError = on_error
         self._errors: list[BaseException] = []
         self._ready: deque[Any] = deque()
         self._taken: Iterator[Any] = iter(())
@@ -67,32 +67,15 @@ class Results(Iterator[R], Generic[R]):
         """
         # Not by `except IndexError`: what a serial call raises would have that as its context.
         outcome = self._ready.popleft() if self._ready else self._fetch()
-        if type(outcome) is Error:
-            outcome = self._treated(outcome)
         if type(outcome) is not Error:
             return outcome  # type: ignore[no-any-return]  # what the function returned
         try:
+            see(self._job, outcome)
             raise outcome.exception
         finally:
             # Else the traceback and this frame keep each other alive; and whoever keeps an error
             # would keep the results, of which all calls are run.
             del outcome, self
-
-    def _treated(self, outcome: Any) -> Any:
-        """Do with errors as is wanted; return a value, or an error that is to be raised.
-
-        What the input raises is no call's error, and is always raised.
-        """
-        while type(outcome) is Error and outcome.index is not None:
-            if self._on_error == "raise":
-                self._job.passed(outcome.index)
-                return outcome
-            if self._on_error == "return":
-                return outcome.exception
-            if self._on_error == "group":
-                self._errors.append(outcome.exception)
-            outcome = self._ready.popleft() if self._ready else self._fetch()
-        return outcome
 
     def _fetch(self) -> Any:
         self._begun = True
@@ -111,10 +94,11 @@ class Results(Iterator[R], Generic[R]):
                 return self._taken  # another loop has left them
             if not self._ready and self._take_block():
                 return self._taken
-        outcome = self._treated(self._ready.popleft() if self._ready else self._fetch())
+        outcome = self._ready.popleft() if self._ready else self._fetch()
         try:
             if type(outcome) is not Error:
                 return map(list.pop, ([outcome],))  # nobody holds what a loop has got
+            see(self._job, outcome)
             if isinstance(outcome.exception, StopIteration):
                 raise outcome.exception
             return map(_raise, ([outcome.exception],))
@@ -137,16 +121,16 @@ class Results(Iterator[R], Generic[R]):
 
     def _next_block(self) -> tuple[list[Any], bool]:
         try:
-            return self._job.next_block(self._deadline)
+            block, plain = self._job.next_block(self._deadline)
         except StopIteration:
             self._end(source=False)
             if not self._errors:
                 raise
-            return [Error(self._group())], False
-
-    def _group(self) -> BaseException:
-        errors, self._errors = self._errors, []
-        return BaseExceptionGroup(f"{len(errors)} of the calls failed", errors)
+            return rest(self._errors), False
+        try:
+            return block if plain else treated(block, self._on_error, self._errors), plain
+        finally:
+            del block  # as in `__next__`
 
     def _end(self, *, source: bool) -> None:
         if not self._closed:
@@ -163,7 +147,7 @@ class Results(Iterator[R], Generic[R]):
         values: list[R] = []
         while True:
             try:
-                outcome = self._treated(self._ready.popleft() if self._ready else self._fetch())
+                outcome = self._ready.popleft() if self._ready else self._fetch()
             except StopIteration:
                 return values
             if type(outcome) is Error:
@@ -196,6 +180,39 @@ class Results(Iterator[R], Generic[R]):
             self.close()
         elif hasattr(self, "_closed") and not self._closed:
             self._job.leave()
+
+
+def see(job: "Mapping", error: Error) -> None:
+    """Let calls behind an error run, as the reader sees it now."""
+    if error.index is not None:  # else it is the input's
+        job.passed(error.index)
+
+
+def treated(block: list[Any], on_error: OnError, errors: list[BaseException]) -> list[Any]:
+    """Do with the errors of calls what is wanted; those for the group are added to ``errors``.
+
+    What the input raises is no call's error, and is always raised.
+    """
+    if on_error == "raise":
+        return block
+    kept: list[Any] = []
+    for outcome in block:
+        if type(outcome) is not Error or outcome.index is None:
+            kept.append(outcome)
+        elif on_error == "return":
+            kept.append(outcome.exception)
+        elif on_error == "group":
+            errors.append(outcome.exception)
+    return kept
+
+
+def rest(errors: list[BaseException]) -> list[Any]:
+    """Return what comes behind the last result: one error for all, or nothing."""
+    if not errors:
+        return []
+    group = BaseExceptionGroup(f"{len(errors)} of the calls failed", errors)
+    errors.clear()
+    return [Error(group)]
 
 
 class _Blocks(Iterator[Iterable[Any]]):

@@ -129,9 +129,12 @@ class Stream:
             self.error = error
         finally:
             if slab:
-                self._slabs[self.stop] = slab
-                self._left[self.stop] = len(slab)
-                self.stop += len(slab)
+                self._add(slab)
+
+    def _add(self, slab: list[Any]) -> None:
+        self._slabs[self.stop] = slab
+        self._left[self.stop] = len(slab)
+        self.stop += len(slab)
 
     def _read(self, slab: list[Any], most: float) -> None:
         until = monotonic() + self._seconds

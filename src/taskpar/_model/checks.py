@@ -99,31 +99,6 @@ def choice_or_none(name: str, value: object, choices: tuple[str, ...]) -> str | 
     raise ValueError(f"{name} must be one of {every}, or None, not {short(value)}")
 
 
-EXECUTORS = ("serial", "thread", "process", "pool", "queue", "auto")
-"""The words for executors, in the order in which `ambient` makes them."""
-
-
-def executor_or_none(name: str, value: object) -> str | None:
-    """Return ``value``, a word for an executor, with or without a number of workers, or None.
-
-    Raises:
-        TypeError: It is neither text nor None.
-        ValueError: There is no such executor, or the number is not a positive one.
-    """
-    word = text_or_none(name, value)
-    if word is None:
-        return None
-    kind, colon, count = word.partition(":")
-    if kind not in EXECUTORS or (
-        colon and not (count.isascii() and count.isdigit() and int(count))
-    ):
-        raise ValueError(
-            f"{name} must be one of {', '.join(EXECUTORS)}, alone or followed by :N for N "
-            f"workers (a positive integer), not {word!r}"
-        )
-    return word
-
-
 def exceptions_or_none(name: str, value: object) -> tuple[type[BaseException], ...] | None:
     """Return ``value``, an exception class or several, as a tuple, or None.
 
@@ -192,6 +167,16 @@ def check_iterable(name: str, value: object) -> None:
     """
     if not (hasattr(type(value), "__iter__") or hasattr(type(value), "__getitem__")):
         raise TypeError(f"{name} must be iterable, not {short(value)}")
+
+
+def check_any_iterable(name: str, value: object) -> None:
+    """Check that ``value`` can be iterated over, by ``for`` or by ``async for``.
+
+    Raises:
+        TypeError: It cannot.
+    """
+    if not hasattr(type(value), "__aiter__"):
+        check_iterable(name, value)
 
 
 def seconds_or_none(name: str, value: object) -> float | None:

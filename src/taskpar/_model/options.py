@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, cast
 
 from taskpar._model import checks
 from taskpar._model.value import Value
+from taskpar._model.words import executor_or_none
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -33,6 +34,14 @@ class OptionWords(TypedDict, total=False):
     executor: str | None
 
 
+class How(TypedDict, total=False):
+    """The keywords of ``map`` and its kin, as executors have them."""
+
+    timeout: float | None
+    chunksize: int | None
+    buffersize: int | None
+
+
 _CHECKS: dict[str, Callable[[str, object], Any]] = {
     "name": checks.text_or_none,
     "chunksize": checks.positive_or_none,
@@ -45,7 +54,7 @@ _CHECKS: dict[str, Callable[[str, object], Any]] = {
     "cancel_running": checks.flag_or_none,
     "relay": partial(checks.choice_or_none, choices=("log", "all")),
     "context": checks.flag_or_none,
-    "executor": checks.executor_or_none,
+    "executor": executor_or_none,
 }
 
 
@@ -116,6 +125,15 @@ class Options(Value):
         """
         every: OptionWords = {**self.given(), **changes}
         return Options(**every)
+
+    def sized(self, chunksize: int | None, buffersize: int | None) -> "Options":
+        """Return these options with those sizes, of which None leaves what there is."""
+        sizes: OptionWords = {}
+        if chunksize is not None:
+            sizes["chunksize"] = chunksize
+        if buffersize is not None:
+            sizes["buffersize"] = buffersize
+        return self.updated(**sizes)
 
     def given(self) -> OptionWords:
         """Return those that are asked for, as keywords.

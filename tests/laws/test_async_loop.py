@@ -1,0 +1,349 @@
+"""``amap`` and the event loop: how far inputs are read, who closes them, and what the loop feels.
+
+**Truth:** an asynchronous input is read at most ``buffersize`` calls ahead, and closed whatever
+ends the results. No call runs in the thread of the loop, and nothing holds the loop up.
+"""
+
+import asyncio
+import os
+import threading
+import time
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from contextvars import ContextVar
+from itertools import count, islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from laws.functions import echo, save
+from laws.oracle import END
+from laws.strategies import BUFFERSIZES, CHUNKSIZES, longest
+from rig.executors import Bench
+from rig.loops import INPUTS, LOOPS, Awaited, async_outcomes, run
+from rig.waiting import eventually
+from taskpar import (
+    AutoExecutor,
+    Executor,
+    ProcessExecutor,
+    SerialExecutor,
+    ThreadExecutor,
+    partial,
+)
+
+loops = st.sampled_from(LOOPS)
+
+
+# ------------------------------------------------------------------------------- laziness
+@given(data=st.data())
+def test_an_endless_asynchronous_input_is_read_no_further_than_the_bound(
+    executor: Executor, data: st.DataObject
+) -> None:
+    """After k results at most k + buffersize items were read; closing the results closes it."""
+    buffersize = data.draw(st.sampled_from(BUFFERSIZES[1:]))
+    chunksize = data.draw(st.sampled_from(CHUNKSIZES))
+    take = data.draw(st.integers(0, longest(executor)))
+    source = INPUTS[data.draw(st.sampled_from(["never waits", "waits"]))](count())
+    assert buffersize is not None
+
+    async def main() -> None:
+        results = executor.amap(echo, source, buffersize=buffersize, chunksize=chunksize)
+        for taken in range(take):
+            assert await anext(results) == taken
+            for _ in range(5):
+                await asyncio.sleep(0)
+            assert source.read <= taken + 1 + buffersize
+        await results.aclose()
+        assert source.closed == 1
+        read = source.read
+        assert await async_outcomes(results, 2) == [END, END]
+        await results.aclose()
+        assert (source.read, source.closed) == (read, 1)
+
+    run(main, data.draw(loops))
+
+
+class Ending:
+    """Generators of numbers that tell when they begin and end."""
+
+    def __init__(self) -> None:
+        self.begun = 0
+        self.ended = 0
+
+    async def numbers(self, stop: int) -> AsyncIterator[int]:
+        """Count so far."""
+        self.begun += 1
+        try:
+            for number in range(stop):
+                await asyncio.sleep(0)
+                yield number
+        finally:
+            await asyncio.sleep(0)
+            self.ended += 1
+
+
+@pytest.mark.parametrize("how", ["end", "break", "error", "cancelled", "dropped"])
+def test_an_asynchronous_input_is_closed_whatever_ends_the_results(
+    executor: Executor, how: str
+) -> None:
+    """Its ``finally`` runs once, if it has begun, in its own loop, and no task is left."""
+    source = Ending()
+
+    async def use() -> None:
+        results = executor.amap(echo, source.numbers(3 if how == "end" else 10**9), buffersize=4)
+        if how == "dropped":
+            await asyncio.sleep(0.01)
+            return
+        async for number in results:
+            if number == 2 and how != "end":
+                await leave()
+                break
+
+    async def leave() -> None:
+        if how == "error":
+            raise ValueError(how)
+        if how == "cancelled":
+            await asyncio.sleep(60)
+
+    async def main() -> None:
+        using = asyncio.create_task(use())
+        await asyncio.wait([using], timeout=1 if how == "cancelled" else None)
+        using.cancel()
+        await asyncio.gather(using, return_exceptions=True)
+        del using
+        while len(asyncio.all_tasks()) > 1:  # noqa: ASYNC110  # what else would tell?
+            await asyncio.sleep(0.01)
+        assert source.ended == source.begun
+        assert source.begun or how == "dropped"
+
+    run(main)
+
+
+def test_closing_ends_the_waiting_for_an_input_that_never_comes(executor: Executor) -> None:
+    """It is cancelled where it waits, and so ends; what it has given comes before."""
+    ended: list[int] = []
+
+    async def one_and_no_more() -> AsyncIterator[int]:
+        try:
+            yield 1
+            await asyncio.Event().wait()
+        finally:
+            ended.append(1)
+
+    async def main() -> None:
+        results = executor.amap(echo, one_and_no_more(), timeout=30)
+        assert await anext(results) == 1
+        waiting = asyncio.ensure_future(anext(results))
+        await asyncio.sleep(0.01)
+        await asyncio.wait_for(results.aclose(), 30)
+        assert ended == [1]
+        with pytest.raises(StopAsyncIteration):
+            await waiting
+
+    run(main)
+
+
+def test_results_come_while_the_input_is_waited_for(executor: Executor) -> None:
+    """The next item comes only when the result of the last one was seen."""
+    seen = asyncio.Event()
+
+    async def slow() -> AsyncIterator[int]:
+        for number in range(3):
+            yield number
+            await asyncio.wait_for(seen.wait(), 30)
+            seen.clear()
+
+    async def main() -> list[int]:
+        got = []
+        async for number in executor.amap(echo, slow()):
+            got.append(number)
+            seen.set()
+        return got
+
+    assert run(main) == [0, 1, 2]
+
+
+def nap(number: int) -> int:
+    """Take a while."""
+    time.sleep(0.05)
+    return number
+
+
+def test_what_was_read_while_all_workers_were_busy_is_run_though_no_more_comes(
+    executor: Executor,
+) -> None:
+    """The input waits until the last of what it gave is home."""
+    home = asyncio.Event()
+
+    async def burst() -> AsyncIterator[int]:
+        for number in range(9):
+            yield number
+            await asyncio.sleep(0)
+        await asyncio.wait_for(home.wait(), 30)
+
+    async def main() -> list[int]:
+        got = []
+        async for number in executor.amap(nap, burst()):
+            got.append(number)
+            if number == 8:
+                home.set()
+        return got
+
+    assert run(main) == list(range(9))
+
+
+def test_results_that_nobody_reads_are_computed_by_the_end_of_the_block(
+    bench: Bench, tmp_path: Path
+) -> None:
+    """A container is scheduled whole, as by ``map``."""
+    names = [f"file {number}" for number in range(4)]
+
+    async def main() -> None:
+        async with bench.make() as executor:
+            executor.amap(partial(save, tmp_path), names)
+
+    run(main)
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+
+
+# ------------------------------------------------------------------------- the event loop
+def who_runs(_: object) -> tuple[int, int]:
+    """Tell process and thread."""
+    return os.getpid(), threading.get_ident()
+
+
+@pytest.mark.parametrize("kind", INPUTS)
+@pytest.mark.parametrize("make", [SerialExecutor, ThreadExecutor, AutoExecutor])
+def test_no_call_runs_in_the_thread_of_the_loop(make: type[Executor], kind: str) -> None:
+    """Also where calls of ``map`` run in the caller's thread, and also those that nobody awaits."""
+
+    async def main() -> None:
+        async with make() as executor:
+            before = executor.amap(who_runs, range(2))
+            every = {who async for who in executor.amap(who_runs, INPUTS[kind](range(5)))}
+        every |= {who async for who in before}
+        assert (os.getpid(), threading.get_ident()) not in every
+
+    run(main)
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_the_loop_goes_on_whatever_calls_and_results_there_are(
+    executor: Executor, loop: str
+) -> None:
+    """A task that looks at the clock again and again is not kept from it: not by long calls, nor by
+    thousands of results that are always there.
+    """
+    gaps: list[float] = []
+
+    async def watch() -> None:
+        before = time.monotonic()
+        while True:
+            await asyncio.sleep(0.001)
+            now = time.monotonic()
+            gaps.append(now - before)
+            before = now
+
+    async def main() -> None:
+        watching = asyncio.create_task(watch())
+        async for _ in executor.amap(time.sleep, [0.4] * 3):
+            pass
+        many = 5 if isinstance(executor, ProcessExecutor) else 2000
+        assert [n async for n in executor.amap(echo, range(many))] == list(range(many))
+        watching.cancel()
+
+    run(main, loop)
+    assert len(gaps) > 20
+    assert max(gaps) < 0.35, "less than a call takes"
+
+
+def test_others_have_their_turn_also_where_all_results_are_there() -> None:
+    """Reading waits for nothing then, but gives way at each batch."""
+    turns = 0
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    async def main() -> None:
+        async with ThreadExecutor(2) as executor:
+            results = executor.amap(echo, range(500), chunksize=1)
+            await asyncio.to_thread(eventually, lambda: results.stats().calls == 500)
+            taking = asyncio.create_task(take_turns())
+            assert [number async for number in results] == list(range(500))
+            taking.cancel()
+
+    run(main)
+    assert turns >= 400
+
+
+LEVEL: ContextVar[int] = ContextVar("LEVEL", default=0)
+
+
+def level(_: object) -> int:
+    """Tell what a call sees."""
+    return LEVEL.get()
+
+
+def test_calls_see_the_context_variables_of_the_task_that_asks(executor: Executor) -> None:
+    """Of two tasks side by side, each its own."""
+
+    async def ask(number: int) -> list[int]:
+        LEVEL.set(number)
+        return [seen async for seen in executor.amap(level, Awaited(range(3)))]
+
+    async def main() -> list[list[int]]:
+        return await asyncio.gather(ask(1), ask(2))
+
+    assert run(main) == [[1] * 3, [2] * 3]
+
+
+def test_several_tasks_may_share_the_results(executor: Executor) -> None:
+    """Each result goes to one of them, and all of them end."""
+
+    async def main() -> list[int]:
+        results = executor.amap(echo, Awaited(range(12)))
+
+        async def take() -> list[int]:
+            return [number async for number in results]
+
+        return [n for taken in await asyncio.gather(take(), take(), take()) for n in taken]
+
+    assert sorted(run(main)) == list(range(12))
+
+
+def test_a_timeout_of_the_results_can_be_outwaited(executor: Executor) -> None:
+    """``anext`` raises, and gives the result when it is asked again in time."""
+    if executor.options(chunksize=None)._core.engine.backend.inline:
+        pytest.skip("a call that runs when it is asked for is there when it is asked for")
+
+    async def main() -> None:
+        results = executor.amap(time.sleep, [0.5], timeout=0.05)
+        with pytest.raises(TimeoutError, match="call 0 was not done in time"):
+            await anext(results)
+        results._deadline = time.monotonic() + 30
+        assert await async_outcomes(results, 2) == [("value", "NoneType", None, "None"), END]
+
+    run(main)
+
+
+def test_many_maps_live_side_by_side_in_a_task_group(executor: Executor) -> None:
+    """None waits for another to end."""
+
+    async def take(source: Any) -> list[int]:
+        results = executor.amap(echo, source, buffersize=2)
+        async with aclosing(results):
+            return [await anext(results) for _ in range(3)]
+
+    async def main() -> None:
+        async with asyncio.TaskGroup() as group:
+            taking = [group.create_task(take(INPUTS[kind](count()))) for kind in sorted(INPUTS)]
+        assert [task.result() for task in taking] == [list(islice(count(), 3))] * len(INPUTS)
+
+    run(main)
+    assert eventually(lambda: not [t for t in threading.enumerate() if "asyncio" in t.name])
