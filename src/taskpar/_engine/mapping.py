@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError
 from math import inf
 from time import monotonic, perf_counter
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from taskpar._engine import treatment, wire
 from taskpar._engine.engine import Engine
@@ -20,7 +20,7 @@ from taskpar._engine.tally import Tally
 from taskpar._model.options import Options
 from taskpar._model.outcome import Error, Record
 from taskpar._model.stats import Stats
-from taskpar._model.task import Task, call, name_of
+from taskpar._model.task import call, name_of
 from taskpar.errors import ExecutorClosedError, InitializerError, TaskparError
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ class Mapping:
 
     def label(self, calls: wire.Calls) -> str:
         """Return the name of the task, where the items are tasks, else the function's."""
-        return self._name_of(calls.items[0])
+        return treatment.name_within(calls.items[0], self._options, self._name)
 
     def settle(self, start: int, stop: int, reply: Reply, offset: int) -> None:
         """Keep outcomes until their turn comes."""
@@ -303,16 +303,15 @@ class Mapping:
                 outcome.index = index
                 (item,) = self._source.items(index, index + 1)
                 attempt, told = self._attempts.made(index)
-                record = Record(index, self._name_of(item), attempt, pid or None)
+                record = Record(
+                    index,
+                    treatment.name_within(item, self._options, self._name),
+                    attempt,
+                    pid or None,
+                )
                 treatment.finish(
                     outcome.exception, record, treatment.shown(record.name, self._shape, item), told
                 )
-
-    def _name_of(self, item: object) -> str:
-        """Return the name of an item that is a task, else the function's."""
-        if issubclass(type(item), Task) and not self._options.name:  # what __class__ says may raise
-            return cast("Task[object]", item).name
-        return self._name
 
     def _ended(self) -> Error:
         """Return the input's own error, or raise: all that was read is delivered."""

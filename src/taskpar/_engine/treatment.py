@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextvars import Context, copy_context
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from taskpar._engine.backend import Backend
 from taskpar._engine.events import Rules
@@ -149,6 +149,13 @@ def _text(error: BaseException) -> str:
         raise  # the user's own
     except BaseException:  # noqa: BLE001  # a __str__ may raise anything
         return "(cannot be shown)"
+
+
+def name_within(item: object, options: Options, name: str) -> str:
+    """Return the name of an item that is a task, else that of the function."""
+    if issubclass(type(item), Task) and not options.name:  # what its __class__ says may raise
+        return cast("Task[object]", item).name
+    return name
 
 
 def shown(name: str, shape: Shape, item: Any) -> str:
