@@ -303,15 +303,10 @@ class Mapping:
                 outcome.index = index
                 (item,) = self._source.items(index, index + 1)
                 attempt, told = self._attempts.made(index)
-                record = Record(
-                    index,
-                    treatment.name_within(item, self._options, self._name),
-                    attempt,
-                    pid or None,
-                )
-                treatment.finish(
-                    outcome.exception, record, treatment.shown(record.name, self._shape, item), told
-                )
+                name = treatment.name_within(item, self._options, self._name)
+                record = Record(index, name, attempt, pid or None)
+                text = treatment.shown(name, self._shape, item)
+                treatment.finish(outcome.exception, record, text, told)
 
     def _ended(self) -> Error:
         """Return the input's own error, or raise: all that was read is delivered."""
