@@ -15,7 +15,7 @@ from itertools import count
 
 import pytest
 from deeds import LONG, die_at, fail_first, here, is_alive, note, noted, notes, sleeping
-from places import LOADED, STOPPED_WITHIN, WITHIN, each_kind_in_processes, in_processes, places
+from places import LOADED, STOPPED_WITHIN, WITHIN, each_kind_in_processes, in_processes, places, warm
 
 from rig.executors import PROCESS_KINDS
 from rig.loops import LOOPS, Awaited, new_loop, run
@@ -155,16 +155,17 @@ def test_without_that_what_runs_runs_on_and_what_waits_never_begins(bench, tmp_p
     """As ``map`` does when its results are closed."""
     log = tmp_path / "log"
 
-    async def main():
-        async with bench.make() as executor:
-            results = executor.amap(partial(stay_for, log, 0.3), range(1, 20), chunksize=1)
-            using = asyncio.ensure_future(anext(results))
-            await begun(log, bench.workers)
-            using.cancel()
-            await asyncio.wait([using])
-            assert using.cancelled()
+    async def main(executor):
+        results = executor.amap(partial(stay_for, log, 0.5), range(1, 20), chunksize=1)
+        using = asyncio.ensure_future(anext(results))
+        await begun(log, bench.workers)
+        using.cancel()
+        await asyncio.wait([using])
+        assert using.cancelled()
 
-    run(main)
+    with bench.make() as executor:
+        warm(executor)  # one that starts late would find the other at its second call
+        run(lambda: main(executor))
     assert sorted(map(abs, noted(log))) == [1, 1, 2, 2]
 
 
