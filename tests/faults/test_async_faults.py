@@ -15,7 +15,15 @@ from itertools import count
 
 import pytest
 from deeds import LONG, die_at, fail_first, here, is_alive, note, noted, notes, sleeping
-from places import LOADED, STOPPED_WITHIN, WITHIN, each_kind_in_processes, in_processes, places, warm
+from places import (
+    LOADED,
+    STOPPED_WITHIN,
+    WITHIN,
+    each_kind_in_processes,
+    in_processes,
+    places,
+    warm,
+)
 
 from rig.executors import PROCESS_KINDS
 from rig.loops import LOOPS, Awaited, new_loop, run
