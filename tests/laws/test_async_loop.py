@@ -279,7 +279,7 @@ def test_the_loop_goes_on_whatever_calls_and_results_there_are(
 
     async def main() -> None:
         watching = asyncio.create_task(watch())
-        async for _ in executor.amap(time.sleep, [0.4] * 3):
+        async for _ in executor.amap(time.sleep, [1.0] * 2):
             pass
         many = 5 if isinstance(executor, ProcessExecutor) else 2000
         assert [n async for n in executor.amap(echo, range(many))] == list(range(many))
@@ -287,7 +287,7 @@ def test_the_loop_goes_on_whatever_calls_and_results_there_are(
 
     run(main, loop)
     assert len(gaps) > 20
-    assert max(gaps) < 0.35, "less than a call takes"
+    assert max(gaps) < 0.9, "less than a call takes, on a busy machine too"
 
 
 def test_others_have_their_turn_also_where_all_results_are_there() -> None:
