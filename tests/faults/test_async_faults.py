@@ -14,8 +14,16 @@ from functools import partial
 from itertools import count
 
 import pytest
-from deeds import LONG, die_at, fail_first, here, is_alive, note, noted, notes, sleeping
-from places import LOADED, STOPPED_WITHIN, WITHIN, each_kind_in_processes, in_processes, places
+from deeds import LONG, die_at, fail_first, here, is_alive, note, noted, notes, sleeping, take_one
+from places import (
+    LOADED,
+    STOPPED_WITHIN,
+    WITHIN,
+    each_kind_in_processes,
+    gate,
+    in_processes,
+    places,
+)
 
 from rig.executors import PROCESS_KINDS
 from rig.loops import LOOPS, Awaited, new_loop, run
@@ -36,6 +44,13 @@ def stay_for(log, seconds, number):
     """Note when a call begins and when it ends."""
     here(log, number)
     time.sleep(seconds)
+    note(log, -number, os.getpid())
+
+
+def pass_gate(log, path, number):
+    """Note when a call begins and when it was let in."""
+    here(log, number)
+    take_one(path)
     note(log, -number, os.getpid())
 
 
@@ -155,16 +170,17 @@ def test_without_that_what_runs_runs_on_and_what_waits_never_begins(bench, tmp_p
     """As ``map`` does when its results are closed."""
     log = tmp_path / "log"
 
-    async def main():
-        async with bench.make() as executor:
-            results = executor.amap(partial(stay_for, log, 0.3), range(1, 20), chunksize=1)
-            using = asyncio.ensure_future(anext(results))
-            await begun(log, bench.workers)
-            using.cancel()
-            await asyncio.wait([using])
-            assert using.cancelled()
+    async def main(executor, path):
+        results = executor.amap(partial(pass_gate, log, path), range(1, 20), chunksize=1)
+        using = asyncio.ensure_future(anext(results))
+        await begun(log, bench.workers)
+        using.cancel()
+        await asyncio.wait([using])
+        assert using.cancelled()
 
-    run(main)
+    with gate(tmp_path) as (path, let_in), bench.make() as executor:
+        run(lambda: main(executor, path))
+        let_in(bench.workers)
     assert sorted(map(abs, noted(log))) == [1, 1, 2, 2]
 
 

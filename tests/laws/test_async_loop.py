@@ -5,9 +5,11 @@ ends the results. No call runs in the thread of the loop, and nothing holds the 
 """
 
 import asyncio
+import gc
 import os
 import threading
 import time
+import weakref
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from contextvars import ContextVar
@@ -19,7 +21,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from laws.functions import echo, save
+from laws.functions import Raise, RefusalError, echo, follow, save
 from laws.oracle import END
 from laws.strategies import BUFFERSIZES, CHUNKSIZES, longest
 from rig.executors import Bench
@@ -146,6 +148,34 @@ def test_closing_ends_the_waiting_for_an_input_that_never_comes(executor: Execut
     run(main)
 
 
+@pytest.mark.parametrize("kind", INPUTS)
+def test_nothing_of_a_map_waits_for_the_garbage_collector(executor: Executor, kind: str) -> None:
+    """Neither results nor their job, nor an error that somebody has seen."""
+
+    async def main() -> list[weakref.ref[Any]]:
+        orders = [1, Raise("_no_arguments"), 2, Raise("_no_arguments"), 3]
+        results = executor.amap(follow, INPUTS[kind](iter(orders)), buffersize=2)
+        gone: list[weakref.ref[Any]] = [weakref.ref(results), weakref.ref(results._job)]
+        await anext(results)
+        try:
+            await anext(results)
+        except RefusalError as error:
+            gone.append(weakref.ref(error))
+        del results
+        while len(asyncio.all_tasks()) > 1:  # noqa: ASYNC110  # what else would tell?
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.01)
+        return gone
+
+    gc.collect()
+    gc.disable()
+    try:
+        gone = run(main)
+        assert eventually(lambda: [ref() for ref in gone] == [None] * 3)
+    finally:
+        gc.enable()
+
+
 def test_results_come_while_the_input_is_waited_for(executor: Executor) -> None:
     """The next item comes only when the result of the last one was seen."""
     seen = asyncio.Event()
@@ -249,7 +279,7 @@ def test_the_loop_goes_on_whatever_calls_and_results_there_are(
 
     async def main() -> None:
         watching = asyncio.create_task(watch())
-        async for _ in executor.amap(time.sleep, [0.4] * 3):
+        async for _ in executor.amap(time.sleep, [1.0] * 2):
             pass
         many = 5 if isinstance(executor, ProcessExecutor) else 2000
         assert [n async for n in executor.amap(echo, range(many))] == list(range(many))
@@ -257,7 +287,7 @@ def test_the_loop_goes_on_whatever_calls_and_results_there_are(
 
     run(main, loop)
     assert len(gaps) > 20
-    assert max(gaps) < 0.35, "less than a call takes"
+    assert max(gaps) < 0.9, "less than a call takes, on a busy machine too"
 
 
 def test_others_have_their_turn_also_where_all_results_are_there() -> None:

@@ -44,7 +44,7 @@ class AsyncStream(Stream):
             enough: Tells whether workers have enough to do, so that more can wait for company.
         """
         self._news = news
-        self._enough = enough
+        self._enough: Callable[[], bool] = enough
         self._task = self._loop.create_task(self._read_all(), name="taskpar-read")
 
     def advance(self, limit: float) -> None:
@@ -105,6 +105,7 @@ class AsyncStream(Stream):
             raise
         finally:
             await self._close_columns()
+            self._news, self._enough = _nothing, bool  # the job is theirs: it may go now
 
     async def _read_slab(self) -> None:
         """Read for a while; what is there goes on its way when an input has to be waited for."""
@@ -171,6 +172,10 @@ class AsyncStream(Stream):
                     stack.push_async_callback(cast("Any", close))
                 elif self._closed and not isinstance(column, IOBase):
                     stack.callback(close)
+
+
+def _nothing() -> None:
+    """There is no news any more."""
 
 
 def is_async(column: object) -> bool:
