@@ -4,6 +4,7 @@
 PYTHON ?= python3
 VENV := .venv# the package, its tests, linters and docs
 PLAIN := .venv-plain# the package alone, as a user installs it
+ENGINES := .venv-engines# the package, its tests, and the engines of others that it runs on
 BENCH := .venv-bench# the package beside other libraries that run functions in parallel
 
 # An environment belongs to one interpreter in one place, and an installation to one version and
@@ -14,7 +15,7 @@ RELEASE := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' src/taskpar/__init__.
 INSTALLED := .installed-$(RELEASE)
 PIP := bin/python -m pip --disable-pip-version-check install --quiet --editable
 
-.PHONY: help demo test lint test-all docs bench bench-quick faults-table chaos clean
+.PHONY: help demo test lint test-all test-engines docs bench bench-quick faults-table chaos clean
 .NOTPARALLEL: # two installations into one environment would trip over each other
 
 help:
@@ -22,6 +23,7 @@ help:
 	@echo "make test      the tests"
 	@echo "make lint      ruff, mypy, pyright"
 	@echo "make test-all  all tests, the long ones too, and the docs"
+	@echo "make test-engines  the laws on the engines of others: Dask, Ray, MPI, loky"
 	@echo "make docs      the docs, into site/"
 	@echo "make bench     how fast, beside other libraries, in 15 minutes"
 	@echo "make bench-quick  the same in 3 minutes"
@@ -48,6 +50,16 @@ lint: $(VENV)/$(INSTALLED)-lint
 test-all: $(VENV)/$(INSTALLED)-test docs
 	HYPOTHESIS_PROFILE=thorough $(VENV)/bin/pytest -q --timeout=900 $(SIDE_BY_SIDE)
 
+LAWS := $(ENGINES)/bin/pytest -q -m "not slow" tests/laws
+
+# Engines of others start clusters of their own, on two workers each: one after the other.
+test-engines: $(ENGINES)/$(INSTALLED)
+	for engine in futures-threads futures-processes loky dask ray; do \
+	    TASKPAR_TEST_ENGINES=$$engine $(LAWS) -k $$engine || exit 1; done
+	PYTHONPATH=tests TASKPAR_TEST_ENGINES=mpi $(ENGINES)/bin/mpiexec -n 3 \
+	    $(ENGINES)/bin/python -m mpi4py.futures -m pytest -q -m "not slow" tests/laws -k mpi
+	$(ENGINES)/bin/pytest -q tests/engines
+
 docs: $(VENV)/$(INSTALLED)-docs
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet
 
@@ -64,9 +76,9 @@ chaos: $(VENV)/$(INSTALLED)-test
 	cd benchmarks && ../$(VENV)/bin/python -m chaos $(ARGS)
 
 clean:
-	rm -rf $(VENV) $(PLAIN) $(BENCH) dist site .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(PLAIN) $(ENGINES) $(BENCH) dist site .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
-$(VENV)/.python-$(KEY) $(PLAIN)/.python-$(KEY) $(BENCH)/.python-$(KEY): %/.python-$(KEY):
+$(foreach venv,$(VENV) $(PLAIN) $(ENGINES) $(BENCH),$(venv)/.python-$(KEY)): %/.python-$(KEY):
 	@command -v $(PYTHON) >/dev/null || { \
 	    echo "There is no '$(PYTHON)' here. Name a Python 3.11+: make PYTHON=/path/to/python" >&2; exit 1; }
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'taskpar needs Python 3.11 or \
@@ -76,6 +88,10 @@ $(VENV)/.python-$(KEY) $(PLAIN)/.python-$(KEY) $(BENCH)/.python-$(KEY): %/.pytho
 
 $(PLAIN)/$(INSTALLED): pyproject.toml $(PLAIN)/.python-$(KEY)
 	$(PLAIN)/$(PIP) .
+	@touch $@
+
+$(ENGINES)/$(INSTALLED): pyproject.toml $(ENGINES)/.python-$(KEY)
+	$(ENGINES)/$(PIP) ".[test,engines]"
 	@touch $@
 
 $(BENCH)/$(INSTALLED): pyproject.toml $(BENCH)/.python-$(KEY)

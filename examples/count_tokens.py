@@ -1,6 +1,8 @@
 """Count the Python tokens in every module of the standard library, on any executor.
 
     python examples/count_tokens.py --executor queue --workers 2
+    python examples/count_tokens.py --executor dask --address tcp://scheduler:8786
+    mpiexec -n 3 python -m mpi4py.futures examples/count_tokens.py --executor mpi
 
 Some thousand files of very unlike size, some of which are no valid Python, on purpose: the test
 suite of Python has them. `count` knows nothing of that; it raises what `tokenize` raises. The
@@ -12,19 +14,41 @@ import argparse
 import sysconfig
 import tokenize
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import taskpar
 
-EXECUTORS: dict[str, Callable[[int | None], taskpar.Executor]] = {
+Given = argparse.Namespace
+Place = AbstractContextManager[taskpar.Executor]
+
+
+@contextmanager
+def mpi_ranks() -> Generator[taskpar.Executor]:
+    """Lend the other ranks of an MPI program."""
+    from mpi4py.futures import MPIPoolExecutor  # pyright: ignore[reportMissingImports]
+
+    with MPIPoolExecutor() as ranks, taskpar.FuturesExecutor(ranks) as executor:
+        yield executor
+
+
+EXECUTORS: dict[str, Callable[[int | None], Place]] = {
     "serial": taskpar.SerialExecutor,
     "thread": taskpar.ThreadExecutor,
     "process": taskpar.ProcessExecutor,
     "pool": taskpar.PoolExecutor,
     "queue": taskpar.QueueExecutor,
 }
+ENGINES: dict[str, Callable[[Given], Place]] = {
+    "interpreter": lambda given: taskpar.InterpreterExecutor(given.workers),
+    "dask": lambda given: taskpar.DaskExecutor(given.address),
+    "ray": lambda given: taskpar.RayExecutor(given.address),
+    "mpi": lambda _: mpi_ranks(),
+}
+"""Those that need a newer Python, or an extra."""
+
 STDLIB = Path(sysconfig.get_path("stdlib"))
 NOT_OURS = {"site-packages", "dist-packages"}  # what was installed beside the standard library
 
@@ -74,12 +98,17 @@ def main() -> None:
     """Read the command line, count, print."""
     parser = argparse.ArgumentParser(description="Count the tokens of many Python files.")
     parser.add_argument("folder", type=Path, nargs="?", default=STDLIB, help=f"default: {STDLIB}")
-    parser.add_argument("--executor", choices=EXECUTORS, default="queue")
+    parser.add_argument("--executor", choices=[*EXECUTORS, *ENGINES], default="queue")
     parser.add_argument("--workers", type=int, help="default: one for each CPU there is for us")
+    parser.add_argument("--address", help="of a Dask or Ray cluster; default: one of our own")
     parser.add_argument("--limit", type=int, help="count the first so many files only")
     given = parser.parse_args()
     paths = modules(given.folder, given.limit)
-    with EXECUTORS[given.executor](given.workers) as executor:
+    if given.executor in ENGINES:
+        place = ENGINES[given.executor](given)
+    else:
+        place = EXECUTORS[given.executor](given.workers)
+    with place as executor:
         print(tally(paths, executor.map(count, paths)))
 
 

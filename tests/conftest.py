@@ -9,7 +9,17 @@ from multiprocessing.util import get_temp_dir
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
-from rig.executors import KINDS, PROCESS_KINDS, Bench, SharedExecutors, quick, start_the_services
+from rig.engines import why_impossible
+from rig.executors import (
+    KINDS,
+    LAW_KINDS,
+    OWN_MEMORY_KINDS,
+    Bench,
+    SharedExecutors,
+    of_engines,
+    quick,
+    start_the_services,
+)
 from rig.leaks import left_since, name_semaphores, resources
 from taskpar import Executor
 
@@ -56,7 +66,16 @@ def shared(own_temporary_directory: None) -> Iterator[SharedExecutors]:
     executors = SharedExecutors()
     yield executors
     executors.shutdown()
-    assert left_since(before) == [], "left behind by the shared executors"
+    assert left_since(before, of_engines) == [], "left behind by the shared executors"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what an engine that is not ours cannot do, with the reason."""
+    for item in items:
+        words = getattr(getattr(item, "callspec", None), "params", {}).values()
+        kinds = [word for word in words if type(word) is str]
+        for why in filter(None, (why_impossible(kind, item.nodeid) for kind in kinds)):
+            item.add_marker(pytest.mark.skip(reason=why))
 
 
 _failed = pytest.StashKey[bool]()
@@ -82,13 +101,13 @@ def nothing_left(request: pytest.FixtureRequest, shared: SharedExecutors) -> Ite
         assert left_since(before, shared.held) == [], "left behind by this test"
 
 
-@pytest.fixture(scope="module", params=[*KINDS, "auto"])
+@pytest.fixture(scope="module", params=LAW_KINDS)
 def executor(request: pytest.FixtureRequest, shared: SharedExecutors) -> Executor:
     """Each of the executors, alive and warm, with two workers."""
     return shared.of(quick(request.param))
 
 
-@pytest.fixture(scope="module", params=PROCESS_KINDS)
+@pytest.fixture(scope="module", params=OWN_MEMORY_KINDS)
 def process_executor(request: pytest.FixtureRequest, shared: SharedExecutors) -> Executor:
     """Each of the executors whose tasks have their own memory."""
     return shared.of(quick(request.param))

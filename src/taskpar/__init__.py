@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from taskpar._system.cpus import available_cpus
     from taskpar.ambient import use
     from taskpar.decorator import Parallel, parallel
+    from taskpar.engines import (
+        DaskExecutor,
+        FuturesExecutor,
+        InterpreterExecutor,
+        RayExecutor,
+    )
     from taskpar.errors import (
         CapabilityError,
         CrossingError,
@@ -47,16 +53,20 @@ __all__ = [
     "AutoExecutor",
     "CapabilityError",
     "CrossingError",
+    "DaskExecutor",
     "DescribedError",
     "Executor",
     "ExecutorClosedError",
+    "FuturesExecutor",
     "InitializerError",
+    "InterpreterExecutor",
     "Options",
     "Parallel",
     "Placeholder",
     "PoolExecutor",
     "ProcessExecutor",
     "QueueExecutor",
+    "RayExecutor",
     "Record",
     "Results",
     "SerialExecutor",
@@ -94,6 +104,7 @@ _HOMES = {
     "_system.cpus": "available_cpus",
     "ambient": "use",
     "decorator": "Parallel parallel",
+    "engines": "DaskExecutor FuturesExecutor InterpreterExecutor RayExecutor",
     "errors": "CapabilityError CrossingError DescribedError ExecutorClosedError InitializerError "
     "TaskparError TaskTimeoutError WorkerDiedError",
     "executor": "Executor",

@@ -1,6 +1,5 @@
 """The executors by name: each is one backend, with the constructor words of the stdlib."""
 
-import concurrent.futures
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -38,7 +37,13 @@ def __getattr__(name: str) -> object:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def _count(max_workers: int | None) -> int:
+def worker_count(max_workers: int | None) -> int:
+    """Return how many workers there shall be.
+
+    Raises:
+        TypeError: ``max_workers`` is no number.
+        ValueError: It is less than 1.
+    """
     if max_workers is None:
         return available_cpus()
     try:
@@ -48,7 +53,8 @@ def _count(max_workers: int | None) -> int:
         raise ValueError(f"max_workers {allowed}, not {max_workers}") from error
 
 
-def _checked(initializer: Initializer | None) -> Initializer | None:
+def checked(initializer: Initializer | None) -> Initializer | None:
+    """Return an initializer, or none, or raise a TypeError."""
     if initializer is not None:
         check_callable("initializer", initializer)
     return initializer
@@ -68,7 +74,7 @@ _ELSEWHERE = {
 """Words that some executors cannot do, and which can."""
 
 
-def _refuse(who: type[Executor], words: Mapping[str, object], known: Collection[str] = ()) -> None:
+def refuse(who: type[Executor], words: Mapping[str, object], known: Collection[str] = ()) -> None:
     """Refuse words that nobody knows, and what only other executors can do; None is nothing."""
     for word, value in words.items():
         if word in known:
@@ -96,10 +102,10 @@ def _terms(
     from taskpar._engine.wire import pack_startup
     from taskpar.backends import hiring
 
-    _refuse(who, more, hiring.WorkerWords.__annotations__)
+    refuse(who, more, hiring.WorkerWords.__annotations__)
     initializer, initargs = startup
-    packed = pack_startup(_checked(initializer), initargs)
-    return hiring.terms(_count(max_workers), mp_context, packed, more)
+    packed = pack_startup(checked(initializer), initargs)
+    return hiring.terms(worker_count(max_workers), mp_context, packed, more)
 
 
 class SerialExecutor(Executor):
@@ -127,9 +133,9 @@ class SerialExecutor(Executor):
     ) -> None:
         from taskpar.backends.serial import SerialBackend
 
-        _refuse(SerialExecutor, elsewhere)
-        _count(max_workers)
-        super().__init__(SerialBackend(_checked(initializer), initargs))
+        refuse(SerialExecutor, elsewhere)
+        worker_count(max_workers)
+        super().__init__(SerialBackend(checked(initializer), initargs))
 
 
 class ThreadExecutor(Executor):
@@ -158,17 +164,11 @@ class ThreadExecutor(Executor):
         initargs: tuple[Any, ...] = (),
         **elsewhere: None,
     ) -> None:
-        from taskpar.backends.futures import FuturesBackend
+        from taskpar.backends.futures import OwnThreadsBackend
 
-        _refuse(ThreadExecutor, elsewhere)
-        slots = _count(max_workers)
-
-        def make(initialize: Callable[[], None]) -> concurrent.futures.Executor:
-            return concurrent.futures.ThreadPoolExecutor(
-                slots, thread_name_prefix or "taskpar-thread", initialize
-            )
-
-        super().__init__(FuturesBackend(make, slots, _checked(initializer), initargs))
+        refuse(ThreadExecutor, elsewhere)
+        slots, prefix = worker_count(max_workers), thread_name_prefix or "taskpar-thread"
+        super().__init__(OwnThreadsBackend(slots, prefix, checked(initializer), initargs))
 
 
 class ProcessExecutor(Executor):
@@ -234,10 +234,10 @@ class PoolExecutor(Executor):
         from taskpar.backends import hiring
         from taskpar.backends.pool import PoolBackend
 
-        _refuse(PoolExecutor, elsewhere)
-        slots, context = _count(max_workers), hiring.context_of(mp_context)
+        refuse(PoolExecutor, elsewhere)
+        slots, context = worker_count(max_workers), hiring.context_of(mp_context)
         most = hiring.most_calls(max_tasks_per_child)
-        super().__init__(PoolBackend(slots, context, _checked(initializer), initargs, most))
+        super().__init__(PoolBackend(slots, context, checked(initializer), initargs, most))
 
 
 class QueueExecutor(Executor):

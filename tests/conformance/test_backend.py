@@ -1,10 +1,11 @@
 """A new backend is one file: the five that there are, and some that are made up, on one suite."""
 
-import concurrent.futures
 import inspect
 import multiprocessing
 import random
 import threading
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from functools import partial
 from os import getpid
 from typing import Any
 
@@ -15,13 +16,20 @@ from suite_options import OPTION_CHECKS
 from watched import Subject
 
 from rig.executors import START_METHODS
+from rig.places import ThreadPlaces
 from taskpar import Worker
 from taskpar._engine.backend import Death, Parcel, Report, WorkerInfo
 from taskpar._engine.reply import Reply
 from taskpar._engine.running import run, run_in_thread
 from taskpar._engine.wire import Calls, Manner
-from taskpar.backends.futures import FuturesBackend
+from taskpar.backends.futures import (
+    FuturesBackend,
+    Lender,
+    OwnThreadsBackend,
+    ThreadsBackend,
+)
 from taskpar.backends.hiring import Hiring
+from taskpar.backends.placed import PlacedBackend
 from taskpar.backends.pool import PoolBackend
 from taskpar.backends.process import ProcessBackend
 from taskpar.backends.queue import QueueBackend
@@ -143,9 +151,9 @@ class PrefixBackend(ReversedBackend):
             (self._report.done if last else self._report.part)(ticket, run_in_thread(some))
 
 
-def threads(initialize):
-    """The stdlib's executor, for the adapter."""
-    return concurrent.futures.ThreadPoolExecutor(2, "conformance", initialize)
+def lender(kind, **options):
+    """An executor of the stdlib, for the adapter."""
+    return Lender(2, partial(kind, 2, **options), ours=True)
 
 
 def hiring(start, most=0):
@@ -158,9 +166,14 @@ def queue(start):
     return lambda: QueueBackend(hiring(start))
 
 
+FORK = multiprocessing.get_context(START_METHODS[0])  # the quickest
 SUBJECTS = [
     Subject("serial", lambda: SerialBackend(None, ())),
-    Subject("thread", lambda: FuturesBackend(threads, 2, None, ())),
+    Subject("thread", lambda: OwnThreadsBackend(2, "conformance", None, ())),
+    Subject("thread-pool", lambda: ThreadsBackend(lender(ThreadPoolExecutor))),
+    Subject("thread-pool-by-bytes", lambda: FuturesBackend(lender(ThreadPoolExecutor))),
+    Subject("process-pool", lambda: FuturesBackend(lender(ProcessPoolExecutor, mp_context=FORK))),
+    Subject("placed", lambda: PlacedBackend(ThreadPlaces("a", "b"), 0.01)),
     Subject("process", lambda: ProcessBackend(hiring(START_METHODS[0], most=1)), calls=60),
     Subject("pool", lambda: PoolBackend(2, multiprocessing.get_context(), None, (), 0)),
     *(Subject(f"queue-{start}", queue(start)) for start in START_METHODS),

@@ -108,6 +108,11 @@ class Watched:
         """Pass it on."""
         self._report.broken(cause)
 
+    def resized(self, slots: int) -> None:
+        """Pass it on."""
+        self.slots = slots
+        self._report.resized(slots)
+
     def _answered(self, ticket: int) -> None:
         with self._lock:
             self._rule(ticket in self._out, f"ticket {ticket} was answered, but is not out")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
+from rig.engines import OTHERS, STANDARD, WANTED
 from rig.leaks import Resource, resources
 from taskpar import (
     AutoExecutor,
@@ -53,9 +54,16 @@ CLASSES: dict[str, type[Executor]] = {
     "pool": PoolExecutor,
     "queue": QueueExecutor,
     "auto": RestlessExecutor,
+    **STANDARD,
+    **OTHERS,
 }
 KINDS = ("serial", "thread", "process", "pool", "queue")
 PROCESS_KINDS = ("process", "pool", "queue")
+LAW_KINDS = tuple(WANTED) or (*KINDS, "auto", *STANDARD)
+"""Those that the laws are tested on: also what is in front of an engine that is not ours."""
+
+_wanted = tuple(kind for kind in WANTED if kind != "futures-threads")
+OWN_MEMORY_KINDS = _wanted if WANTED else (*PROCESS_KINDS, "futures-processes")
 
 
 def _is_there(method: str) -> bool:
@@ -110,6 +118,16 @@ def quick(kind: str) -> Bench:
     return Bench(kind, 2, START_METHODS[0] if kind == "process" else None)
 
 
+def of_engines() -> frozenset[Resource]:
+    """What engines that are not ours start and open whenever they like, if the laws are on some.
+
+    Some of it they keep as long as they are imported.
+    """
+    if not OTHERS.keys() & set(WANTED):
+        return frozenset()
+    return frozenset(thing for thing in resources() if thing.kind in ("thread", "descriptor"))
+
+
 class SharedExecutors:
     """Executors that live from their first use to the end of the session.
 
@@ -132,7 +150,7 @@ class SharedExecutors:
 
     def held(self) -> frozenset[Resource]:
         """What belongs to the executors that are alive."""
-        return self._held
+        return self._held | of_engines()
 
     def forget_constants(self) -> None:
         """Let go what they keep of functions for the next map: it is no leak either."""
@@ -168,6 +186,8 @@ def start_the_services() -> None:
         import uvloop
 
         uvloop.new_event_loop().close()  # libuv keeps a pipe for the signals of the process
+    if "loky" in WANTED:
+        OTHERS["loky"](1).shutdown()  # its resource tracker, which it keeps
     for start in START_METHODS:
         with Bench("queue", 1, start).make() as executor:
             assert executor.submit(abs, -1).result() == 1

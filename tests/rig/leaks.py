@@ -21,7 +21,11 @@ _SHM = Path("/dev/shm")
 _WATCHER = "taskpar-exit"  # the one thread of a process that the library keeps
 SEMAPHORES = f"mp{os.getpid()}"
 _STANDARD = {"0", "1", "2"}  # pytest captures them, or not
-_SERVICES = (b"multiprocessing.forkserver", b"multiprocessing.resource_tracker")
+_SERVICES = (
+    b"multiprocessing.forkserver",
+    b"multiprocessing.resource_tracker",
+    b"loky.backend.resource_tracker",
+)
 
 
 @dataclass(frozen=True)

@@ -116,6 +116,7 @@ class Accounts:
         self.kills: list[Kill] = []  # said, but not done
         self.look_at: dict[int, float] = {}  # when tickets are to be looked at
         self.killing: set[int] = set()  # tickets that were out at a shutdown with kill
+        self.busy = 0  # slots, after the event before this one
         self.barren = 0
         self.broken = self.closing = self.cancelling = self.stopped = False
         # About the event that is handled now:

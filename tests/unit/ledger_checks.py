@@ -258,7 +258,8 @@ class Checks(Accounts):
     def check_rest(self) -> None:
         """What must be so whenever an event has been handled."""
         busy = sum(not batch.lent for batch in self.out.values())
-        assert busy <= self.slots, "more is out than there are slots"
+        assert busy <= max(self.slots, self.busy), "more is out than there are slots"
+        self.busy = busy
         if busy < self.slots:
             assert not any(job.startable for job in self.jobs.values()), "a slot is free"
         for number, job in self.jobs.items():

@@ -194,6 +194,19 @@ def all_workers_die(world: World, draw: Draw) -> None:
             world.die(ticket)
 
 
+def a_batch_is_lost(world: World, draw: Draw) -> None:
+    """An engine does not know what its worker was at."""
+    ticket = one_of((t for t, b in world.out.items() if not b.lent and b.home < b.stop), draw)
+    if ticket is not None:
+        world.lose(ticket)
+
+
+def workers_come_or_go(world: World, draw: Draw) -> None:
+    """A cluster grows, or shrinks."""
+    if world.slots:
+        world.resize(1 + draw(5))
+
+
 # ------------------------------------------------------------------------------------ the time
 def time_passes(world: World, draw: Draw) -> None:
     """Nothing happens for a while."""
@@ -278,6 +291,8 @@ MOVES: dict[Move, int] = {
     a_worker_dies: 3,
     a_stopped_worker_dies: 4,
     all_workers_die: 1,
+    a_batch_is_lost: 1,
+    workers_come_or_go: 1,
     time_passes: 4,
     the_clock_jumps: 1,
     an_alarm_rings: 5,

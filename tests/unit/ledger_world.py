@@ -198,8 +198,9 @@ class World(Checks):
         job.excused.update(range(batch.home, batch.ran))
         if batch.since is None and not batch.stopped_late:
             self.leave(ticket)
-            self.barren += not (batch.fruitful or batch.killed)
-            self.broken |= self.barren > MAX_BARREN_DEATHS + max(self.slots, 1)
+            if not (batch.fruitful or batch.killed):
+                self.barren += 1
+                self.broken |= self.barren > MAX_BARREN_DEATHS + self.slots
             position = batch.home - 1 - batch.sent if stale and batch.fruitful else None
             self.tell(events.Died(ticket, position))
             return
@@ -213,6 +214,23 @@ class World(Checks):
             self.leave(ticket)
             self.tell(events.Died(ticket, None if batch.since is None else guilty - batch.sent))
         self.dead = None
+
+    def lose(self, ticket: int) -> None:
+        """A batch does not come back, and nobody knows how far it had come."""
+        batch = self.out[ticket]
+        calls = range(batch.home, batch.stop)
+        self.barren = 0
+        self.jobs[batch.job].borders.update(calls, [batch.stop])
+        with self.arriving(batch.job, calls.start, calls.stop, set(calls)):
+            self.dead, self.dead_seconds = batch, inf
+            self.leave(ticket)
+            self.tell(events.Died(ticket, events.ANY))
+        self.dead = None
+
+    def resize(self, slots: int) -> None:
+        """The backend has more or fewer workers."""
+        self.slots = slots
+        self.tell(events.Resized(slots))
 
     def leave(self, ticket: int) -> None:
         """What is left of a ticket goes back, unless nobody wants it."""

@@ -19,7 +19,7 @@ from taskpar._engine.events import (
     Wanted,
 )
 from taskpar._engine.ledger import MAX_BARREN_DEATHS, Ledger
-from taskpar._engine.waiting import FIRST_BATCH, LEAST_SECONDS, TARGET_SECONDS
+from taskpar._engine.waiting import FIRST_BATCH, LEAST_PART, TARGET_SECONDS
 
 
 def sizes(actions):
@@ -140,14 +140,14 @@ def test_first_batches_are_short_and_later_ones_last_as_long_as_is_good():
 
 def test_batches_shrink_towards_the_end():
     """The last calls are spread over all workers, as far as that pays."""
-    sent = sizes_of_all(1000, LEAST_SECONDS / 1.5)
+    sent = sizes_of_all(1000, LEAST_PART * TARGET_SECONDS / 1.5)
     assert sent[4:] == sorted(sent[4:], reverse=True)
     assert sent[-2:] == [1, 1]
 
 
 def test_batches_do_not_shrink_to_less_than_a_message_costs():
     """The last ones take as long as is worth a message, but for what is left in the end."""
-    sent = sizes_of_all(100_000, LEAST_SECONDS / 1000)
+    sent = sizes_of_all(100_000, LEAST_PART * TARGET_SECONDS / 1000)
     assert sent[:2] == [1, 1]
     assert min(sent[4:-1]) >= 999
     assert len(sent) < 40

@@ -5,6 +5,7 @@ from math import inf
 import pytest
 
 from taskpar._engine.events import (
+    ANY,
     Again,
     Blame,
     Broken,
@@ -19,6 +20,7 @@ from taskpar._engine.events import (
     Looked,
     Part,
     Passed,
+    Resized,
     Retry,
     Rules,
     Send,
@@ -320,3 +322,41 @@ def test_workers_that_are_stopped_never_break_the_executor():
         ledger.handle(Died(ticket, None))
     assert not ledger.broken
     assert ledger.idle
+
+
+# ------------------------------------------------------------------ engines that are not ours
+def test_where_nobody_knows_which_call_ran_all_that_were_out_are_to_blame():
+    """Each may have been started, so none is started again; what is home stays home."""
+    ledger = ledger_with(4, Rules(3))
+    ledger.handle(Part(0, 1, 0.1))
+    blamed = [Blame(0, 1, late=False), Blame(0, 2, late=False)]
+    assert ledger.handle(Died(0, ANY)) == [*blamed, Send(1, 0, 3, 4)]
+
+
+def test_where_nobody_knows_which_call_ran_each_may_be_tried_again_if_that_was_asked_for():
+    """As after any other failure, each by its own."""
+    ledger = ledger_with(2, Rules(2, retries=1))
+    asked = [Retry(0, call, 1, None, late=False) for call in (0, 1)]
+    assert ledger.handle(Died(0, ANY)) == asked
+    assert ledger.handle(Again(0, 1, 0.0, fresh=True)) == [Send(1, 0, 1, 2, fresh=True)]
+
+
+def test_slots_that_come_get_calls_at_once():
+    """Whatever waits."""
+    ledger = ledger_with(3, Rules(1))
+    assert ledger.handle(Resized(3)) == [Send(1, 0, 1, 2), Send(2, 0, 2, 3)]
+
+
+def test_slots_that_go_take_no_more_calls():
+    """As long as more is out than there are slots, nothing is sent."""
+    ledger = ledger_with(4, Rules(1), slots=2)
+    assert ledger.handle(Resized(1)) == []
+    assert ledger.handle(Done(0, 1, 0.1)) == [Settle(0, 0, 1)]
+    assert ledger.handle(Done(1, 1, 0.1)) == [Settle(0, 1, 2), Send(2, 0, 2, 3)]
+
+
+def test_an_engine_may_have_no_slots_for_a_while():
+    """Calls wait until there are some."""
+    ledger = ledger_with(1, Rules(), slots=0)
+    assert ledger.full
+    assert ledger.handle(Resized(1)) == [Send(0, 0, 0, 1)]

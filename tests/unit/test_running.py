@@ -63,7 +63,7 @@ def fail(number):
 TWO_THIRDS = running.SLICE_SECONDS * 2 / 3
 
 
-def counts(payload, row=running._UNNOTED):
+def counts(payload, row=running.UNNOTED):
     """How many outcomes are in each reply to a batch."""
     parts = []
     last = running.run(payload, row, parts.append)

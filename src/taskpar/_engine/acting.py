@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from taskpar._engine.constant import Constants
-    from taskpar._system.arena import Loan
 
 
 class News(NamedTuple):
@@ -67,6 +66,7 @@ class Actor:
     def __init__(self, engine: Owner) -> None:
         self._engine = engine
         self._lends = hasattr(engine.backend, "loan")
+        self._distant = getattr(engine.backend, "distant", False)
         self._means: dict[type, Callable[[Any, News], None]] = {
             events.Send: self._send,
             events.Settle: self._settle,
@@ -92,9 +92,7 @@ class Actor:
             self._engine.tell(events.Part(send.ticket, 0, 0.0, returned=left))
         began = perf_counter()
         try:
-            loan = cast("LendingBackend", backend).loan() if self._lends else None
-            content = calls if backend.direct else self._packed(job, calls, loan)
-            parcel = Parcel(content, job.label(calls), send.fresh, loan)
+            parcel = self._parcel(job, calls, fresh=send.fresh)
         except BaseException as error:  # a user's class can raise anything; a ticket must come back
             count = len(calls.items)
             reply = Reply(0, count, 0.0, tuple(range(count)), [Error(error)] * count)
@@ -114,8 +112,19 @@ class Actor:
             self._engine.died(send.ticket, Death("its worker was interrupted"))
             raise
 
-    def _packed(self, job: Job, calls: wire.Calls, loan: "Loan | None") -> bytes:
-        return wire.pack(calls, job.reference(calls, self._constants), loan)
+    def _parcel(self, job: Job, calls: wire.Calls, *, fresh: bool) -> Parcel:
+        backend, label = self._engine.backend, job.label(calls)
+        if backend.direct:
+            return Parcel(calls, label, fresh)
+        loan = cast("LendingBackend", backend).loan() if self._lends else None
+        reference = job.reference(calls, self._constants)
+        content = wire.pack(calls, reference, loan, distant=self._distant)
+        apart = None
+        if self._distant and not isinstance(reference, wire.Refused):
+            from taskpar._engine import constant  # here, as only processes need it
+
+            apart = constant.apart(reference)
+        return Parcel(content, label, fresh, loan, apart)
 
     @cached_property
     def _constants(self) -> "Constants":

@@ -14,7 +14,8 @@ of it. In the order in which things happen:
    queue. This one rule gives time-slicing, fair tails and recovery on every backend.
 4. ``died`` tells how the worker ended, and the position, in the batch as it was sent, of the call
    that was running; None says that *no call was running*, so that what is still out may be sent
-   again.
+   again. ``events.ANY`` says that nobody knows which one was: all that are out are to blame, as
+   none may be started twice.
 5. ``running(ticket)`` and ``kill(ticket, position)`` are called, from any thread, where the backend
    ``can_kill``. ``kill`` stops the worker if it is still at this position, and does not wait:
    ``died`` or, if the batch was done in that very moment, ``done`` is the answer.
@@ -22,13 +23,20 @@ of it. In the order in which things happen:
    take in there, in his thread, what workers report, until it is enough. It may return at once.
 7. ``loan()``, where a backend has it, is called before a payload is packed: what is big in it may
    be laid down there, and the parcel carries it.
-8. ``broken`` tells that no worker can be made any more, and why.
-9. ``stop()`` is called once, when nothing is out: let the workers go, without waiting for them.
+8. Where a backend is ``distant`` (has that attribute, and it is true), its workers see nothing of
+   our memory. What is bound to a function, if that is big, is then not in the payload: the parcel
+   carries it apart, and the backend brings it to each worker, by its own means, once
+   (`taskpar._engine.afar` is the other side).
+9. ``broken`` tells that no worker can be made any more, and why. ``resized`` tells that there are
+   more or fewer slots from now on; as long as too many tickets are out, none is sent.
+10. ``stop()`` is called once, when nothing is out: let the workers go, without waiting for them.
    ``join()`` waits until they are gone and nothing of theirs is left.
 
 What a backend declares: how many ``slots`` it has, whether it is ``inline``, whether its workers
 share the caller's memory (``direct``: payloads are passed as they are) or get bytes, whether it
-``can_kill`` a worker, and the ``largest_batch`` that it takes (None: no bound).
+``can_kill`` a worker, and the ``largest_batch`` that it takes (None: no bound). Where messages take
+long, it may have ``batch_seconds``: how long a batch should take instead of the usual 10 ms, and
+how much finished work a death may therefore cost.
 """
 
 from abc import abstractmethod
@@ -37,6 +45,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from taskpar._engine.constant import Apart
     from taskpar._system.arena import Loan
 
 
@@ -48,12 +57,14 @@ class Parcel(NamedTuple):
         label: A name for who runs it.
         fresh: Whether that must be a worker that has run nothing else.
         loan: What the content says lies elsewhere: kept until nobody can look at it any more.
+        apart: What is bound to the function, where the backend has to bring that.
     """
 
     content: object
     label: str | None = None
     fresh: bool = False
     loan: "Loan | None" = None
+    apart: "Apart | None" = None
 
 
 class Death(NamedTuple):
@@ -62,7 +73,7 @@ class Death(NamedTuple):
     Args:
         why: What is known in words: its name and its end.
         position: The position, in the batch as it was sent, of the call that was running; None:
-            no call.
+            no call; ``events.ANY``: one of those that are out, or none.
         pid: Its process; None where there was none.
         exitcode: Negative: the signal that ended it; None: unknown.
         seconds: How long the call had been running; None: unknown.
@@ -111,6 +122,10 @@ class Report(Protocol):
     @abstractmethod
     def broken(self, cause: BaseException | None) -> None:
         """Report that no worker can be made."""
+
+    @abstractmethod
+    def resized(self, slots: int) -> None:
+        """Report how many slots there are from now on."""
 
 
 class Backend(Protocol):

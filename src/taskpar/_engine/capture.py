@@ -8,6 +8,7 @@ end of the batch, and at once in a child that a task forks, of which nobody take
 import logging
 import os
 import pickle
+import threading
 import warnings
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
@@ -61,6 +62,9 @@ class Captured:
 _replaced = ExitStack()
 """What is to be put back at the end of the batch."""
 
+_turn = threading.RLock()
+"""Held for a batch: where a process runs several at once, those that are captured take turns."""
+
 
 def capturing(kind: Kind | None, told: bytes = b"") -> AbstractContextManager[Captured]:
     """Capture what the calls in the block log, warn of and, for "all", print.
@@ -78,8 +82,8 @@ def capturing(kind: Kind | None, told: bytes = b"") -> AbstractContextManager[Ca
 def _capturing(kind: Kind, told: bytes) -> Generator[Captured]:
     global _replaced  # a process has one logging, one warnings, one sys.stdout
     captured = Captured()
-    _apply(told)
-    with ExitStack() as _replaced:
+    with _turn, ExitStack() as _replaced:
+        _apply(told)
         _replaced.enter_context(_logs(captured))
         _replaced.enter_context(_warnings(captured))
         if kind == "all":
@@ -99,8 +103,9 @@ _inherited: set[str] = set()
 
 def _after_fork() -> None:
     """Let a child that a task forks log, warn and print itself; note what a worker is born to."""
-    global _applied  # what its caller tells it is new to it, whatever it was told where it was born
-    _applied = b""
+    global _applied, _turn
+    # What its caller tells it is new to it, whatever it was told where it was born.
+    _applied, _turn = b"", threading.RLock()
     _replaced.close()
     _inherited.update(levels())
 

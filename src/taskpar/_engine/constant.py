@@ -16,9 +16,9 @@ from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
 from itertools import count
-from os import getpid
+from os import getpid, urandom
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from taskpar._engine import pickling
 from taskpar._model.known import known
@@ -42,6 +42,7 @@ SENT_BYTES = 1 << 27
 
 _ALIGN = 64
 _numbers = count()
+_program = urandom(8)  # a process of another machine may have our number
 
 Reference = tuple[Any, ...]
 """What travels: ``(key, reusable, pickled, segment, cuts)``; small ones are their own key."""
@@ -103,7 +104,7 @@ class _Sent:
         self._segment, self._cuts = _laid_down(pieces)
         self._unwritable = unwritable
         self.reference: Reference = (
-            (getpid(), next(_numbers)),
+            (_program, getpid(), next(_numbers)),
             unwritable,
             None,
             self._segment,
@@ -123,6 +124,24 @@ class _Sent:
         memory = self._segment.memory
         mine = (memory[start:stop] for start, stop in self._cuts)
         return all(map(are_equal, mine, pieces))
+
+
+class Apart(NamedTuple):
+    """A constant that goes to workers apart from the batches, as these see nothing of our memory.
+
+    Args:
+        key: What it is known by in a batch, everywhere.
+        segment: Where it lies; it lives as long as somebody may call the function.
+    """
+
+    key: object
+    segment: Segment
+
+
+def apart(reference: Reference) -> Apart | None:
+    """Return what does not travel in a batch; None: all of it does."""
+    key, _, _, segment, _ = reference
+    return None if segment is None else Apart(key, segment)
 
 
 def _laid_down(pieces: list[memoryview]) -> tuple[Segment, list[tuple[int, int]]]:
@@ -182,6 +201,7 @@ def _filled(cell: Any) -> bool:
 
 # -------------------------------------------------------------------------------- in the worker
 _kept: OrderedDict[object, tuple[int, Callable[[], Any]]] = OrderedDict()
+_keeping = threading.Lock()  # held for no code of a user: some workers run batches in threads
 
 
 def made(reference: Any) -> tuple[bool, Callable[[], Any]]:
@@ -192,18 +212,21 @@ def made(reference: Any) -> tuple[bool, Callable[[], Any]]:
     """
     key, reusable, pickled, segment, cuts = reference
     key = pickled if key is None else key
-    if key in _kept:
-        _kept.move_to_end(key)
-        return reusable, _kept[key][1]
+    with _keeping:
+        if key in _kept:
+            _kept.move_to_end(key)
+            return reusable, _kept[key][1]
     if segment is None:
         size, make = len(pickled), partial(pickle.loads, pickled)
     else:
-        size, make = cuts[-1][1], partial(_from_segment, pickle.loads(segment), cuts)
+        segment = segment if isinstance(segment, Segment) else pickle.loads(segment)
+        size, make = cuts[-1][1], partial(_from_segment, segment, cuts)
     if reusable:
         make = partial(_same, make())
-    _kept[key] = size, make
-    while len(_kept) > 1 and (len(_kept) > KEPT or _kept_bytes() > KEPT_BYTES):
-        _kept.popitem(last=False)
+    with _keeping:
+        _kept[key] = size, make
+        while len(_kept) > 1 and (len(_kept) > KEPT or _kept_bytes() > KEPT_BYTES):
+            _kept.popitem(last=False)
     return reusable, make
 
 

@@ -34,6 +34,7 @@ from taskpar._engine.ledger import Ledger
 from taskpar._engine.reply import reported
 from taskpar._engine.tally import Tally
 from taskpar._engine.unheard import Unheard
+from taskpar._engine.waiting import TARGET_SECONDS
 from taskpar._system import ctrl_c
 from taskpar.errors import ExecutorClosedError, InitializerError
 
@@ -47,25 +48,24 @@ class Engine:
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
-        self._ledger = Ledger(0 if backend.inline else backend.slots, backend.largest_batch)
+        seconds = getattr(backend, "batch_seconds", TARGET_SECONDS)
+        slots = 0 if backend.inline else backend.slots
+        self._ledger = Ledger(slots, backend.largest_batch, seconds)
         self._lock = threading.Lock()
         self.jobs: dict[int, Job] = {}
         self._numbers = count()
         self._pid = os.getpid()
         self._starting = threading.RLock()
-        self._started = False
         self._stopped = threading.Event()
         self._cause: BaseException | None = None
         self._unstarted: BaseException | None = None
-        self._abandoned = False
         self._forgotten: deque[int] = deque()
         self._unheard = Unheard()
-        self._closing = False
+        self._started = self._closing = self._abandoned = False
         self._doing = threading.local()
         self._alarm = Alarm(lambda: self.tell(events.Tick()), lambda: self._ledger.due)
         self._actor = Actor(self)
         self.tally = Tally()
-        self._can_hear = hasattr(backend, "hear")
 
     # ------------------------------------------------------------------------ for jobs
     def add(self, job: Job) -> int:
@@ -192,7 +192,7 @@ class Engine:
         """
         self.check_process()
         # Who waits within a report would wait for himself.
-        if self._can_hear and getattr(self._doing, "row", None) is None:
+        if hasattr(self.backend, "hear") and getattr(self._doing, "row", None) is None:
             cast("HearingBackend", self.backend).hear(enough, deadline)
 
     def cancel(self, number: int, call: int) -> None:
@@ -214,11 +214,9 @@ class Engine:
         while self._forgotten and self._lock.acquire(blocking=False):
             try:
                 number = self._forgotten.popleft() if self._forgotten else None
-                actions = (
-                    []
-                    if number is None
-                    else self._ledger.handle(events.Closed(number), monotonic())
-                )
+                actions: list[events.Action] = []
+                if number is not None:
+                    actions = self._ledger.handle(events.Closed(number), monotonic())
             finally:
                 self._lock.release()
             if number is not None:
@@ -247,6 +245,10 @@ class Engine:
         """Take a report that no worker can be made."""
         self._cause = self._cause or cause
         self.tell(events.Broken())
+
+    def resized(self, slots: int) -> None:
+        """Take a report that there are more or fewer slots."""
+        self.tell(events.Resized(slots))
 
     # ---------------------------------------------------------------------------- doing
     def tell(self, event: events.Event, news: News = NO_NEWS) -> None:
@@ -314,9 +316,8 @@ class Engine:
 
     def workers(self) -> tuple[WorkerInfo, ...]:
         """Tell which workers there are."""
-        if not self._started or self._stopped.is_set():
-            return ()
-        return self.backend.workers()
+        there = self._started and not self._stopped.is_set()
+        return self.backend.workers() if there else ()
 
     # -------------------------------------------------------------------------- leaving
     def shutdown(

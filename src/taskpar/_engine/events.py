@@ -2,6 +2,9 @@
 
 from typing import NamedTuple
 
+ANY = -1
+"""In place of a position: that of any call which is out, nobody knows which."""
+
 
 class Rules(NamedTuple):
     """How the calls of a job are to be treated.
@@ -69,6 +72,8 @@ class Done(NamedTuple):
 class Died(NamedTuple):
     """The worker of a ticket died while it ran call ``position`` of the batch (None: no call).
 
+    With `ANY`, each of the calls that are out may have been started: so none is, again.
+
     Positions count from the batch as it was sent, so that each names one call, whatever is home.
     """
 
@@ -124,6 +129,12 @@ class Broken(NamedTuple):
     """No worker can be made any more."""
 
 
+class Resized(NamedTuple):
+    """There are so many slots from now on."""
+
+    slots: int
+
+
 class Closed(NamedTuple):
     """Nobody wants the job's results any more: forget what waits."""
 
@@ -150,6 +161,7 @@ Event = (
     | Cancelled
     | Tick
     | Broken
+    | Resized
     | Closed
     | Shutdown
 )

@@ -31,7 +31,7 @@ from typing import get_args
 
 from taskpar._engine import events
 from taskpar._engine.events import Action, Blame, Drop, Event, Kill, Look, Retry, Send, Stop
-from taskpar._engine.waiting import Alarms, Batch, Waiting
+from taskpar._engine.waiting import TARGET_SECONDS, Alarms, Batch, Waiting
 
 MAX_BARREN_DEATHS = 8
 """Workers may die this often in a row before they start a call, beside one in each slot, as all
@@ -46,22 +46,21 @@ class Ledger:
     Args:
         slots: How many batches may be out at once; 0 where calls run only when they are `Wanted`.
         largest_batch: The most calls that a batch may have; None: no bound.
+        seconds: How long a batch should take.
     """
 
-    def __init__(self, slots: int, largest_batch: int | None = None) -> None:
+    def __init__(
+        self, slots: int, largest_batch: int | None = None, seconds: float = TARGET_SECONDS
+    ) -> None:
         self.free = slots
-        self.broken = False
-        self.closing = False
-        self.stopped = False
-        self._slots = max(slots, 1)
-        self._largest = largest_batch
+        self.broken = self.closing = self.stopped = self._cancelling = False
+        self._slots = slots
+        self._largest, self._seconds = largest_batch, seconds
         self._jobs: dict[int, Waiting] = {}
         self._row: deque[Waiting] = deque()
         self._out: dict[int, Batch] = {}
         self._lent: set[int] = set()
-        self._tickets = 0
-        self._barren = 0
-        self._cancelling = False
+        self._tickets = self._barren = 0
         self._alarms = Alarms()  # for a job and a call, or for _LOOK and a ticket
         self._now = 0.0
         self._rules: dict[type, Callable[..., Iterator[Action]]] = {  # by the names of events
@@ -76,7 +75,7 @@ class Ledger:
     @property
     def full(self) -> bool:
         """Whether nothing can be done with another call but let it wait."""
-        return not (self.free or self.broken or self.closing)
+        return not (self.free > 0 or self.broken or self.closing)
 
     @property
     def waits(self) -> bool:
@@ -147,19 +146,17 @@ class Ledger:
         batch = self._back(event.ticket)
         if batch is None:
             return
-        job, first, guilty = batch.job, batch.start, batch.guilty(event.position)
-        if guilty is not None:
+        job, blamed = batch.job, batch.blamed(event.position)
+        for call in blamed:
             self._barren = 0
-            if batch.killed or guilty in job.unwanted:
-                yield job.give_up(guilty)
+            if batch.killed or call in job.unwanted:
+                yield job.give_up(call)
             else:
-                yield self._failed(job, guilty, None, late=batch.late == guilty)
-            yield from self._put_back(job, guilty + 1, batch.stop)
-            # Finished, but not handed over before the death: the one case of a second start.
-            yield from self._put_back(job, first, guilty)
-            return
-        yield from self._put_back(job, first, batch.stop)
-        if batch.barren and not batch.killed:
+                yield self._failed(job, call, None, late=batch.late == call)
+        yield from self._put_back(job, blamed.stop, batch.stop)
+        # Finished, but not handed over before the death: the one case of a second start.
+        yield from self._put_back(job, batch.start, blamed.start)
+        if batch.barren and not (blamed or batch.killed):
             self._barren += 1
             if self._barren > MAX_BARREN_DEATHS + self._slots:
                 yield from self._broken(events.Broken())
@@ -288,6 +285,11 @@ class Ledger:
                 batch.killed = True
                 yield Kill(ticket, None)
 
+    def _resized(self, event: events.Resized) -> Iterator[Action]:
+        self.free += event.slots - self._slots
+        self._slots = event.slots
+        return iter(())
+
     def _tick(self, event: events.Tick) -> Iterator[Action]:
         return iter(())
 
@@ -300,10 +302,10 @@ class Ledger:
 
     def _cut(self) -> Iterator[Action]:
         """Give every free slot a batch, the jobs taking turns."""
-        while self.free and self._row:
+        while self.free > 0 and self._row:
             job = self._row.popleft()
             job.queued = False
-            taken = job.take(job.batch_size(self._slots, self._largest))
+            taken = job.take(job.batch_size(self._slots, self._largest, self._seconds))
             if taken is not None:
                 self._queue(job)
                 self.free -= 1
@@ -322,10 +324,8 @@ class Ledger:
         batch = self._out.pop(ticket, None)
         if batch is not None:
             self._alarms.cancel((_LOOK, ticket))
-            if ticket in self._lent:
-                self._lent.discard(ticket)
-            else:
-                self.free += 1
+            self.free += ticket not in self._lent
+            self._lent.discard(ticket)
         return batch
 
     def _put_back(self, job: Waiting, start: int, stop: int) -> Iterator[Action]:

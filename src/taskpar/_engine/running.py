@@ -31,6 +31,7 @@ _MOST_UNTIMED = 64
 
 if TYPE_CHECKING:
     from taskpar._system.arena import Arena, Shelf
+    from taskpar._system.segment import Segment
 
 
 class Row(Protocol):
@@ -69,7 +70,7 @@ class _Unnoted:
         """Note nothing."""
 
 
-_UNNOTED = _Unnoted()
+UNNOTED = _Unnoted()
 
 
 class Memory(NamedTuple):
@@ -78,10 +79,12 @@ class Memory(NamedTuple):
     Args:
         shelf: Of the batches that come; None: nothing does.
         arena: Of the replies that go; None: nothing may.
+        apart: Of the function, what came apart from the batch; None: nothing did.
     """
 
     shelf: "Shelf | None" = None
     arena: "Arena | None" = None
+    apart: "Segment | None" = None
 
 
 NO_MEMORY = Memory()
@@ -89,7 +92,7 @@ NO_MEMORY = Memory()
 
 def run(
     payload: bytes | memoryview,
-    row: Row = _UNNOTED,
+    row: Row = UNNOTED,
     part: Part | None = None,
     most: int = 0,
     enough: Callable[[], bool] = bool,
@@ -110,6 +113,9 @@ def run(
     """
     (reference, shape, plain, items, start, given), leases = wire.unpack(payload, memory.shelf)
     manner = Manner() if given is None else Manner(*given)
+    if memory.apart is not None:
+        key, reusable, pickled, _, cuts = reference
+        reference = key, reusable, pickled, memory.apart, cuts
     row.words[0] = 0  # making the function may kill the worker, too; but no time limit runs yet
     if plain is None:
         items = unpacked(items[0], items[1:], leases)
@@ -177,7 +183,8 @@ class _Batch:
         add, call, words = self._outcomes.add, self._call, self._row.words
         start, store = self._start, self._outcomes.store
         before = perf_counter()
-        until = inf if whole and self._manner.whole else before + SLICE_SECONDS
+        most = self._manner.slice_seconds or SLICE_SECONDS
+        until = inf if whole and self._manner.whole else before + most
         position, size = first, 1
         while True:
             done = position - 1

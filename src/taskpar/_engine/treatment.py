@@ -46,13 +46,15 @@ def rules_of(options: Options, *, fail_fast: bool) -> Rules:
 
 def gives_back(options: Options, backend: Backend) -> bool:
     """Tell whether calls that wait in a batch behind a long one can be given back."""
-    return not (backend.direct or options.time_limit is not None or options.cancel_running)
+    waits = backend.direct or getattr(backend, "distant", False)
+    return not (waits or options.time_limit is not None or options.cancel_running)
 
 
 def manner_of(options: Options, backend: Backend, context: object) -> Manner:
     """Say how the batches of a job are to be run."""
     timed = options.time_limit is not None
-    return Manner(options.chunksize is not None, timed, context, _relay(options, backend))
+    seconds = getattr(backend, "batch_seconds", None)
+    return Manner(options.chunksize is not None, timed, context, _relay(options, backend), seconds)
 
 
 def _relay(options: Options, backend: Backend) -> "tuple[Kind, bytes] | None":

@@ -5,15 +5,15 @@ from collections.abc import Iterator
 from heapq import heapify, heappop, heappush
 from math import inf
 
-from taskpar._engine.events import Drop, Rules, Settle
+from taskpar._engine.events import ANY, Drop, Rules, Settle
 
 TARGET_SECONDS = 0.01
 """How long a batch should take: long against the 0.1 ms of a message there and back, short
 against what a reader notices, so that a batch costs neither throughput nor latency."""
 
-LEAST_SECONDS = 0.00025
-"""What a batch should take at the least, also at the tail: less than a message costs would keep
-nobody from waiting."""
+LEAST_PART = 1 / 40
+"""What part of that it should take at the least, also at the tail: to be quicker than a message
+there and back keeps nobody from waiting."""
 
 FIRST_BATCH = 1
 """Calls in a job's first batches, before it is known how long a call takes: a long call must not
@@ -37,16 +37,18 @@ class Batch:
         self.killed = False  # whether its worker is being stopped, as nobody wants it any more
         self.late: int | None = None  # the call whose time is up: its worker is being stopped
 
-    def guilty(self, position: int | None) -> int | None:
-        """Return the call that is to blame for a death; None: none.
+    def blamed(self, position: int | None) -> range:
+        """Return the calls that are to blame for a death: one, none, or with `ANY` all.
 
         Positions count from the batch as it was sent: so each names one call, whatever is home.
         A call may end just as it is stopped. Its outcome did not come: so it is late, not lost.
         """
+        if position == ANY:
+            return range(self.start, self.stop)
         for call in (None if position is None else self.sent + position, self.late):
             if call is not None and self.start <= call < self.stop:
-                return call
-        return None
+                return range(call, call + 1)
+        return range(self.start, self.start)
 
 
 class Waiting:
@@ -240,15 +242,17 @@ class Waiting:
         """Whether no call is to be started any more."""
         return not (self.count or self.delayed or self.asked)
 
-    def batch_size(self, slots: int, largest: int | None) -> int:
+    def batch_size(
+        self, slots: int, largest: int | None = None, seconds: float = TARGET_SECONDS
+    ) -> int:
         """Tell how many calls the next batch should have."""
         if self.rules.chunksize is not None:
             size = self.rules.chunksize
         else:
             share = -(-max(self.count, self.most) // (SHARE * slots))
             a_second = self._seen / (self._seconds + 1e-9)  # calls
-            lasts = int(TARGET_SECONDS * a_second) if self._seen else FIRST_BATCH
-            size = max(1, min(max(share, int(LEAST_SECONDS * a_second)), lasts))
+            lasts = int(seconds * a_second) if self._seen else FIRST_BATCH
+            size = max(1, min(max(share, int(LEAST_PART * seconds * a_second)), lasts))
         return size if largest is None else min(size, largest)
 
 

@@ -41,12 +41,14 @@ class Manner(NamedTuple):
         context: The context variables that its calls see: a `Captured`, or what is packed of it;
             None: their own.
         relay: What of its calls is relayed to the caller, and the caller's settings; None: nothing.
+        slice_seconds: How old an outcome may get before it is handed over; None: as is usual.
     """
 
     whole: bool = False
     timed: bool = False
     context: Any = None
     relay: "tuple[Kind, bytes] | None" = None
+    slice_seconds: float | None = None
 
 
 PLAINLY = Manner()
@@ -96,13 +98,20 @@ class Refused(NamedTuple):
 
 
 # ----------------------------------------------------------------------------------- there
-def pack(calls: Calls, reference: "Reference | Refused", loan: "Loan | None" = None) -> bytes:
+def pack(
+    calls: Calls,
+    reference: "Reference | Refused",
+    loan: "Loan | None" = None,
+    *,
+    distant: bool = False,
+) -> bytes:
     """Turn a batch into bytes; what cannot be pickled becomes the outcome of its own call.
 
     Args:
         calls: The batch.
         reference: How the worker gets the function, or why it cannot be pickled.
         loan: Takes what is big; None: it is among the bytes.
+        distant: Whether the worker gets a big constant in another way.
     """
     plain: bool | None
     if isinstance(reference, Refused):
@@ -111,7 +120,7 @@ def pack(calls: Calls, reference: "Reference | Refused", loan: "Loan | None" = N
         items: object = [(exceptions.dumps(error), None) for error in errors]
         plain, known = False, None
     else:
-        plain, known = _is_plain(calls.items), _travelling(reference)
+        plain, known = _is_plain(calls.items), _travelling(reference, distant=distant)
         items = calls.items if plain else _apart(calls, loan)
         if plain and loan is not None and compact.size_of(items) >= beside.BIG:
             plain, items = None, beside.packed(items, loan)
@@ -149,12 +158,13 @@ def _packed_manner(manner: Manner) -> tuple[object, ...] | None:
     return tuple(manner)
 
 
-def _travelling(reference: "Reference") -> "Reference":
+def _travelling(reference: "Reference", *, distant: bool = False) -> "Reference":
     """Return a reference with its segment as bytes, which not every worker needs to open."""
     key, reusable, pickled, segment, cuts = reference
     if segment is None:
         return reference
-    return key, reusable, pickled, pickle.dumps(segment, pickling.PROTOCOL), cuts
+    where = None if distant else pickle.dumps(segment, pickling.PROTOCOL)
+    return key, reusable, pickled, where, cuts
 
 
 def _is_plain(items: Sequence[Any]) -> bool:
