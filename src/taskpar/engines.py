@@ -115,7 +115,7 @@ class InterpreterExecutor(Executor):
     ) -> None:
         from taskpar._engine.afar import arrive
         from taskpar._engine.wire import pack_startup
-        from taskpar.backends.futures import FuturesBackend, Lender
+        from taskpar.backends.futures import InterpretersBackend, Lender
 
         refuse(InterpreterExecutor, elsewhere)
         slots, pool = worker_count(max_workers), _interpreter_pool()
@@ -128,7 +128,7 @@ class InterpreterExecutor(Executor):
         prefix = thread_name_prefix or "taskpar-interpreter"
         startup = pack_startup(checked(initializer), initargs)
         make = partial(pool, slots, prefix, arrive, (sys.path.copy(), startup))
-        super().__init__(FuturesBackend(Lender(slots, make, ours=True)))
+        super().__init__(InterpretersBackend(Lender(slots, make, ours=True)))
 
 
 class DaskExecutor(Executor):

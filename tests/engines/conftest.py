@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from rig.engines import DaskCluster
+from rig.executors import is_of_engines
 from rig.leaks import Resource, left_since, resources
 
 
@@ -25,8 +26,5 @@ def of_the_engine() -> frozenset[Resource]:
     return frozenset(
         thing
         for thing in resources()
-        if thing.kind in ("thread", "descriptor")
-        or thing.key[0] in living
-        or "ray::" in thing.label
-        or thing.key == ("ray",)
+        if is_of_engines(thing) or thing.key[0] in living or "ray::" in thing.label
     )

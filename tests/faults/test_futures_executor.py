@@ -176,9 +176,9 @@ def test_when_the_pool_breaks_what_is_home_stays_and_what_is_out_is_told(tmp_pat
         seen = outcomes(results, 41)
         values = [outcome[2] for outcome in seen if outcome[0] == "value"]
         errors = [outcome[1][0] for outcome in seen if outcome[0] == "error"]
-        assert values == list(range(len(values)))
-        assert 4 <= len(values) <= 5  # call 4 or call 6 was out with it
-        assert errors[0] is WorkerDiedError or errors[1] is WorkerDiedError
+        assert {0, 1, 2, 3} <= set(values) <= {0, 1, 2, 3, 4, 6, 7}  # one was out beside call 5
+        assert values == sorted(values)
+        assert seen[5][1][0] is WorkerDiedError
         assert 1 <= errors.count(WorkerDiedError) <= 2
         assert errors.count(InitializerError) == 40 - len(values) - errors.count(WorkerDiedError)
         with pytest.raises(InitializerError, match="the executor is broken") as caught:

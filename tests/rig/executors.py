@@ -118,6 +118,11 @@ def quick(kind: str) -> Bench:
     return Bench(kind, 2, START_METHODS[0] if kind == "process" else None)
 
 
+def is_of_engines(thing: Resource) -> bool:
+    """Tell whether engines keep such a thing: threads, sockets, the folder of Ray's logs."""
+    return thing.kind in ("thread", "descriptor") or thing.key == ("ray",)
+
+
 def of_engines() -> frozenset[Resource]:
     """What engines that are not ours start and open whenever they like, if the laws are on some.
 
@@ -125,7 +130,7 @@ def of_engines() -> frozenset[Resource]:
     """
     if not OTHERS.keys() & set(WANTED):
         return frozenset()
-    return frozenset(thing for thing in resources() if thing.kind in ("thread", "descriptor"))
+    return frozenset(thing for thing in resources() if is_of_engines(thing))
 
 
 class SharedExecutors:

@@ -136,6 +136,16 @@ def test_calls_wait_where_there_is_no_place():
         assert future.result(WITHIN) == 1
 
 
+def test_a_batch_that_is_sent_just_when_the_last_place_goes_waits_for_another(engine, executor):
+    """The engine has not been told yet how few slots there are."""
+    assert executor.submit(abs, -1).result(WITHIN) == 1
+    engine.backend._places = {}
+    future = executor.submit(abs, -2)
+    assert len(engine.backend._waiting) == 1
+    engine.backend.tell(engine.say)
+    assert future.result(WITHIN) == 2
+
+
 def test_a_constant_is_stored_once_as_long_as_somebody_may_call_the_function(engine, executor):
     """Also by the next map; and forgotten after that."""
     for _ in range(2):

@@ -114,6 +114,15 @@ class FuturesBackend:
         return (WorkerInfo(type(self._executor).__name__, None, alive=True, exitcode=None),)
 
 
+class InterpretersBackend(FuturesBackend):
+    """An adapter over sub-interpreters of ours, none of which dies alone."""
+
+    def _lost(self, ticket: int, error: BaseException) -> None:
+        """Report that none could be made ready: no call has begun."""
+        self._report.broken(error)
+        self._report.died(ticket, Death(str(error)))
+
+
 class ThreadsBackend(FuturesBackend):
     """An adapter over an executor whose workers are threads of this process."""
 
