@@ -165,6 +165,21 @@ def sizes_of_all(calls, seconds):
     return sent
 
 
+def test_where_other_jobs_wait_batches_need_not_shrink():
+    """They keep the workers busy: a job that is one of many goes as a whole."""
+    ledger, rules = Ledger(slots=1), Rules(pace=TARGET_SECONDS / 1000)
+    for number in range(4):
+        ledger.handle(Submitted(number, 0, 400, rules))
+    sent = [Send(0, 0, 0, 200)]
+    while len(sent) < 7:
+        send = sent[-1]
+        calls = send.stop - send.start
+        actions = ledger.handle(Done(send.ticket, calls, calls * TARGET_SECONDS / 1000))
+        sent += [action for action in actions if type(action) is Send]
+    assert [send.job for send in sent[:5]] == [0, 0, 1, 2, 3]
+    assert [send.stop - send.start for send in sent[:5]] == [200, 200, 400, 400, 200]
+
+
 def test_a_guess_stands_in_for_what_is_not_known_yet():
     """The first batches are as long as is good, if it is right; what comes home counts, not it."""
     each = TARGET_SECONDS / 1000

@@ -305,7 +305,8 @@ class Ledger:
         while self.free > 0 and self._row:
             job = self._row.popleft()
             job.queued = False
-            taken = job.take(job.batch_size(self._slots, self._largest, self._seconds))
+            its_slots = self._slots / (1 + len(self._row))
+            taken = job.take(job.batch_size(its_slots, self._largest, self._seconds))
             if taken is not None:
                 self._queue(job)
                 self.free -= 1

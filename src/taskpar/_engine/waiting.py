@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Iterator
 from heapq import heapify, heappop, heappush
-from math import inf
+from math import ceil, inf
 
 from taskpar._engine.events import ANY, Drop, Rules, Settle
 
@@ -20,7 +20,8 @@ FIRST_BATCH = 1
 keep others waiting behind it while a worker is idle."""
 
 SHARE = 2
-"""A batch takes at most 1/(SHARE x slots) of what waits, so batches shrink towards the tail."""
+"""A batch takes at most 1/(SHARE x slots) of what waits, so batches shrink towards the tail. Where
+several jobs wait, each counts as if it had its part of the slots: the others fill the rest."""
 
 
 class Batch:
@@ -243,13 +244,13 @@ class Waiting:
         return not (self.count or self.delayed or self.asked)
 
     def batch_size(
-        self, slots: int, largest: int | None = None, seconds: float = TARGET_SECONDS
+        self, slots: float, largest: int | None = None, seconds: float = TARGET_SECONDS
     ) -> int:
-        """Tell how many calls the next batch should have."""
+        """Tell how many calls the next batch should have, if a job has so many slots for itself."""
         if self.rules.chunksize is not None:
             size = self.rules.chunksize
         else:
-            share = -(-max(self.count, self.most) // (SHARE * slots))
+            share = ceil(max(self.count, self.most) / max(1, SHARE * slots))
             a_second = self._seen / (self._seconds + 1e-9)  # calls
             lasts = int(seconds * a_second) if self._seen else FIRST_BATCH
             size = max(1, min(max(share, int(LEAST_PART * seconds * a_second)), lasts))
