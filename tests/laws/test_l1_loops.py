@@ -58,7 +58,7 @@ def test_loops_and_next_share_one_position(
     executor: Executor, data: st.DataObject, turns: list[tuple[int, int]]
 ) -> None:
     """Nothing is got twice, and nothing is lost between one and the other."""
-    numbers = list(range(data.draw(st.integers(0, 60))))
+    numbers = list(range(data.draw(st.integers(0, longest(executor)))))
     serial = Taker(map(abs, numbers))
     with closing(executor.map(abs, numbers, **data.draw(knobs()))) as results:
         ours = Taker(results)
