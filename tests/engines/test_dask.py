@@ -23,7 +23,7 @@ from rig.errands import (  # noqa: E402
     spoil,
     wait_for,
 )
-from rig.leaks import can_see_processes, descendants  # noqa: E402
+from rig.leaks import can_see_processes, descendants, shared_memory_names  # noqa: E402
 from rig.scripts import run_script, started  # noqa: E402
 from rig.waiting import eventually  # noqa: E402
 from taskpar import (  # noqa: E402
@@ -187,6 +187,12 @@ def test_a_constant_crosses_to_each_worker_once(cluster, executor, monkeypatch):
     client.close()
     assert moved <= maps * (8 * MEBI + 1000)  # from the one to the other
     assert executor.stats().sent < 200_000
+
+
+def test_big_arguments_and_results_cross_without_a_warning(executor):
+    """Dask warns of tasks that are big, and here every warning is an error."""
+    data = [bytes([number]) * (12 * MEBI) for number in range(4)]
+    assert list(executor.map(bytes.lower, data)) == data
 
 
 def test_what_is_bound_is_each_calls_own(executor):
@@ -354,10 +360,9 @@ def alive():
     return {row.pid for row in descendants(1)}
 
 
-def test_the_notes_of_workers_are_gone_afterwards(executor, cluster, tmp_path):
+def test_the_notes_of_workers_are_gone_afterwards(executor, tmp_path):
     """Those of the dead, too."""
     trying = executor.options(on_error="return")
     list(trying.map(partial(die_at, tmp_path / "log", 5), range(10)))
     assert list(executor.map(partial(here, tmp_path / "log"), range(10))) == list(range(10))
-    left = [name for name in os.listdir(cluster._folder) if name.startswith("taskpar")]
-    assert left == []
+    assert not [name for name in shared_memory_names() if name.startswith("taskpar")]

@@ -123,14 +123,17 @@ def is_of_engines(thing: Resource) -> bool:
     return thing.kind in ("thread", "descriptor") or thing.key == ("ray",)
 
 
-def of_engines() -> frozenset[Resource]:
+def of_engines(*, alive: bool = False) -> frozenset[Resource]:
     """What engines that are not ours start and open whenever they like, if the laws are on some.
 
-    Some of it they keep as long as they are imported.
+    Some of it they keep as long as they are imported. While they are alive they start workers, too.
     """
     if not OTHERS.keys() & set(WANTED):
         return frozenset()
-    return frozenset(thing for thing in resources() if is_of_engines(thing))
+    found = resources()
+    ray = ("ray::", "/ray/_private/workers/")
+    workers = {each for each in found if any(word in each.label for word in ray)}
+    return frozenset(filter(is_of_engines, found)) | (workers if alive else set())
 
 
 class SharedExecutors:
@@ -155,7 +158,7 @@ class SharedExecutors:
 
     def held(self) -> frozenset[Resource]:
         """What belongs to the executors that are alive."""
-        return self._held | of_engines()
+        return self._held | of_engines(alive=True)
 
     def forget_constants(self) -> None:
         """Let go what they keep of functions for the next map: it is no leak either."""

@@ -58,13 +58,17 @@ def left_since(
     def new() -> frozenset[Resource]:
         return resources() - before - allowed()
 
-    def none_new() -> bool:
-        gc.collect()
-        return not new()
+    left = new()
 
-    if new():
-        eventually(none_new, within)
-    return sorted(map(str, new()))
+    def none_left() -> bool:
+        nonlocal left
+        gc.collect()
+        left = new()
+        return not left
+
+    if left:
+        eventually(none_left, within)  # once there was nothing, what comes after it is no leak
+    return sorted(map(str, left))
 
 
 def _threads() -> Iterator[Resource]:

@@ -5,12 +5,13 @@
 import asyncio
 import functools
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import assert_type
 
 from taskpar import (
     AsyncResults,
     Executor,
+    FuturesExecutor,
     Options,
     Parallel,
     Placeholder,
@@ -143,6 +144,8 @@ def methods() -> None:
 
 def executors() -> None:
     """An executor infers results from the function, and checks its arguments."""
+    with ThreadPoolExecutor(1) as threads, FuturesExecutor(threads) as lent:
+        assert_type(lent.map(square, [1, 2]), Results[float])
     with SerialExecutor(2) as executor:
         assert_type(executor, SerialExecutor)
         assert_type(executor.submit(text, 1, times=2, end="!"), Future[str])

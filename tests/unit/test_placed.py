@@ -5,6 +5,7 @@ The engine here is made of threads; the tests in `engines/` have real ones.
 
 import os
 import threading
+import time
 from functools import partial
 
 import pytest
@@ -144,6 +145,24 @@ def test_a_batch_that_is_sent_just_when_the_last_place_goes_waits_for_another(en
     assert len(engine.backend._waiting) == 1
     engine.backend.tell(engine.say)
     assert future.result(WITHIN) == 2
+
+
+def test_quick_batches_are_sent_ahead_and_calls_of_which_nothing_is_known_are_not(executor):
+    """The first calls of a map wait behind no other call: not even if that waits for them."""
+    backend = executor._core.engine.backend
+    assert 4 in {backend.slots for _ in executor.map(time.sleep, [0.0005] * 400)}
+    GATES["ahead"] = threading.Event()
+    assert list(executor.map(partial(open_last, "ahead"), range(4))) == [0, 1, 2, 3]
+    assert backend.slots == 2
+
+
+def open_last(name, number):
+    """Wait for the last call, if it is the first."""
+    if number == 3:
+        GATES[name].set()
+    elif number == 0:
+        assert GATES[name].wait(WITHIN)
+    return number
 
 
 def test_a_constant_is_stored_once_as_long_as_somebody_may_call_the_function(engine, executor):

@@ -17,12 +17,9 @@ BATCH_SECONDS = 0.05
 """How long a batch should take: there and back takes Dask some 10 ms, and a millisecond of each of
 several processes."""
 
-AHEAD = 2
-"""Batches that a thread of a worker has at once, so that it need not wait for the next one."""
-
-LONG_SECONDS = 0.2
-"""A batch that takes longer has a long call: as long as there are such, none is sent ahead, as it
-would wait behind one while others are idle."""
+LARGE = 1 << 20
+"""Bytes from which a batch goes to its worker as data: what is in a task, the scheduler keeps, and
+Dask warns of it."""
 
 NOTE_SECONDS = 30.0
 """How long the machine of a dead worker is waited for, to learn what that was at: its nanny takes
@@ -39,8 +36,6 @@ class DaskEngine:
     def __init__(self, join: Callable[[], Cluster]) -> None:
         self._join = join
         self._cluster: Cluster | None = None
-        self._ahead = False
-        self._threads: dict[str, int] = {}
 
     def enter(self, backend: PlacedBackend) -> None:
         """Join the cluster; what it tells of its workers comes from then on."""
@@ -60,19 +55,14 @@ class DaskEngine:
             self._backend.tell(self._backend.gone, message["worker"])
 
     def _look_around(self) -> None:
-        self._threads = self._client.nthreads()
-        self._say()
-
-    def _say(self) -> None:
-        each = AHEAD if self._ahead else 1
-        self._backend.are({worker: each * number for worker, number in self._threads.items()})
+        self._backend.are(self._client.nthreads())
 
     def submit(self, ticket: int, place: str, task: Given) -> Any:
         """Make a task for one worker; Dask neither tries it again nor takes it for another."""
-        where = {
-            "workers": [place],
-            "key": task.name if task.data is None else f"{task.name}-whole",
-        }
+        key = f"{task.name}-{'batch' if task.data is None else 'whole'}"
+        if len(task.payload) > LARGE:
+            task = task._replace(payload=self.store(task.payload, place))
+        where = {"workers": [place], "key": key}
         future = self._client.submit(run_noted, *task, pure=False, retries=0, **where)
         self._client.loop.add_callback(self._wait, ticket, future)
         return future
@@ -83,13 +73,7 @@ class DaskEngine:
         except Exception as error:  # noqa: BLE001  # whatever Dask says
             self._backend.tell(self._failed, ticket, error)
         else:
-            self._backend.tell(self._home, ticket, reply)
-
-    def _home(self, ticket: int, reply: bytes) -> None:
-        seconds = self._backend.home(ticket, reply)
-        if seconds is not None and self._ahead != (seconds < LONG_SECONDS):
-            self._ahead = not self._ahead
-            self._say()
+            self._backend.tell(self._backend.home, ticket, reply)
 
     def _failed(self, ticket: int, error: Exception) -> None:
         """Say what Dask says of a batch; that its worker has died, an event tells."""

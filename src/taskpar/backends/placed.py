@@ -30,6 +30,14 @@ Notes = list[tuple[int | None, int] | None] | None
 """What `last_notes` found of some batches; None: nobody answered."""
 
 
+AHEAD = 2
+"""Batches that a worker has at once, while they are quick: so it need not wait for the next one,
+which takes an engine some milliseconds to bring."""
+
+LONG_SECONDS = 0.2
+"""A batch that takes longer has a long call, and what was sent ahead would wait behind that."""
+
+
 class Out(NamedTuple):
     """A batch that is out.
 
@@ -50,7 +58,7 @@ class Given(NamedTuple):
     """The arguments of `noting.run_noted`, in its order."""
 
     name: str
-    payload: object
+    payload: Any
     key: object
     data: Any
 
@@ -114,6 +122,7 @@ class PlacedBackend:
         self._engine = engine
         self._lock = threading.Lock()
         self._places: dict[str, int] = {}
+        self._ahead = False
         self._out: dict[int, Out] = {}
         self._waiting: dict[int, Parcel] = {}
         self._stored: WeakKeyDictionary[Segment, Any] = WeakKeyDictionary()
@@ -139,15 +148,18 @@ class PlacedBackend:
         with self._lock:
             self._places = places
             waiting, self._waiting = (self._waiting, {}) if places else ({}, self._waiting)
-        slots = sum(places.values())
-        if slots != self.slots:
-            self.slots = slots
-            self._report.resized(slots)
+        self._resize()
         for ticket, parcel in waiting.items():
             self.send(ticket, parcel)
 
-    def home(self, ticket: int, reply: bytes) -> float | None:
-        """Take an answer; return how many seconds the batch took, if it was one."""
+    def _resize(self) -> None:
+        slots = sum(self._places.values()) * (AHEAD if self._ahead else 1)
+        if slots != self.slots:
+            self.slots = slots
+            self._report.resized(slots)
+
+    def home(self, ticket: int, reply: bytes) -> None:
+        """Take an answer."""
         with self._lock:
             out = self._out.pop(ticket, None)
             again = out is not None and reply == MISSING and not out.whole
@@ -157,9 +169,11 @@ class PlacedBackend:
             self._submit(ticket)
         elif out is not None:
             home = read_reply(reply)
+            # A batch of one call may be the first of its job, of which nothing is known yet.
+            quick = home.count > 1 and home.seconds < LONG_SECONDS
+            self._ahead = quick and bool(self._out)
+            self._resize()
             self._report.done(ticket, home)
-            return home.seconds
-        return None
 
     def lost(self, ticket: int, what: str, *, begun: bool = True) -> None:
         """Take it that a batch will not come home; nobody knows how far it had come, if it had."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
 BATCH_SECONDS = 0.02
-"""How long a batch should take: there and back takes Ray a millisecond or two."""
+"""How long a batch should take: there and back takes Ray some milliseconds."""
 
 LOOK_SECONDS = 1.0
 """How old it may be, what is known of nodes, when a batch comes home: Ray tells of none that comes
