@@ -33,6 +33,7 @@ from taskpar import (  # noqa: E402
     WorkerDiedError,
     record_of,
 )
+from taskpar._engine.noting import last_notes  # noqa: E402
 
 WITHIN = 30.0
 MEBI = 2**20
@@ -134,8 +135,11 @@ def test_when_the_machine_is_gone_too_all_that_were_out_with_the_call_have_faile
             assert [error.index for error in errors] == [0, 1, 2]
             results.close()
             assert noted(log) == [0]
+            name = executor._core.engine.backend.name
     finally:
         made.close()
+    # The memory of a machine that is really gone is gone with it; this one's note is still there.
+    assert last_notes([f"{name}-0"])[0][0] == 0
 
 
 @pytest.mark.timeout(120)

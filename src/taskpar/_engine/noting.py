@@ -2,7 +2,8 @@
 
 A worker notes which call it is in, in a file of its machine that it maps: that costs no more than
 to write to memory, and the system keeps it whatever happens to the process. When the batch is
-through, the file is gone. After a death, another process of that machine reads it.
+through, the file is gone. After a death, another process of that machine reads and removes it; only
+where the engine never has a worker there again do its 16 bytes stay.
 """
 
 import mmap
