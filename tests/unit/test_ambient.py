@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from rig.executors import CLASSES, benches
+from rig.executors import CLASSES, KINDS, benches
 from rig.scripts import run_script
 from taskpar import (
     ExecutorClosedError,
@@ -174,7 +174,7 @@ def test_the_default_is_made_again_when_it_was_shut_down(default, monkeypatch):
     assert len(list(whereabouts.map([1, 2]))) == 2
 
 
-@pytest.mark.parametrize("kind", CLASSES)
+@pytest.mark.parametrize("kind", [*KINDS, "auto"])
 @pytest.mark.parametrize("workers", [None, 1, 12])
 def test_the_environment_names_the_default(default, monkeypatch, kind, workers):
     """``TASKPAR_EXECUTOR=kind`` or ``kind:N``."""

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 import taskpar
-from rig.executors import CLASSES
+from rig.executors import CLASSES, KINDS
 from taskpar import open_executor, parallel
 from taskpar._model.words import COUNTED, JOINED, Word, word_of
 
@@ -34,7 +34,7 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize("kind", [kind for kind in CLASSES if kind in COUNTED])
+@pytest.mark.parametrize("kind", [*KINDS, "auto"])
 def test_a_word_makes_the_executor_of_that_name(kind):
     """With the number of workers that follows it, and otherwise as many as that has by itself."""
     assert issubclass(CLASSES[kind], type(open_executor(kind)))
