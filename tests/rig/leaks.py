@@ -145,7 +145,8 @@ def _descriptors() -> Iterator[Resource]:
             target = str((table / number).readlink())
         except FileNotFoundError:  # the descriptor that listed the table
             continue
-        yield Resource("descriptor", (number, target), f"{number} -> {target}")
+        if ".so." not in target:  # some libraries hold themselves, once they are loaded
+            yield Resource("descriptor", (number, target), f"{number} -> {target}")
 
 
 def name_semaphores() -> None:
