@@ -21,6 +21,7 @@ from taskpar._model.options import Options
 from taskpar._model.outcome import Error, Record
 from taskpar._model.stats import Stats
 from taskpar._model.task import call, name_of
+from taskpar._system import ctrl_c
 from taskpar.errors import ExecutorClosedError, InitializerError, TaskparError
 
 if TYPE_CHECKING:
@@ -332,7 +333,7 @@ class Mapping:
             seconds = None if deadline == inf else deadline - monotonic()
             if seconds is not None and seconds <= 0:
                 raise TimeoutError(f"call {self._delivered} was not done in time")
-            self._arrived.wait(seconds)
+            self._arrived.wait(ctrl_c.patience(seconds))
 
     def _has_come(self) -> bool:
         """Tell whether there is something for the reader."""

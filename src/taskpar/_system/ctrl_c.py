@@ -70,6 +70,18 @@ def in_main_thread() -> bool:
     return threading.get_ident() == threading.main_thread().ident
 
 
+LOOK_UP_SECONDS = 1.0
+"""A signal that comes just as the main thread goes to sleep does not wake it: so it looks up once a
+second, or Ctrl-C would wait for the end of a call."""
+
+
+def patience(seconds: float | None) -> float | None:
+    """Return how many of these seconds this thread may sleep at once; None: as long as it takes."""
+    if not in_main_thread():
+        return seconds
+    return LOOK_UP_SECONDS if seconds is None else min(seconds, LOOK_UP_SECONDS)
+
+
 def aside(start: Callable[[], None]) -> None:
     """Start something with Ctrl-C masked, as it would die of it before it can ignore it.
 
