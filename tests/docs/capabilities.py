@@ -15,6 +15,7 @@ from typing import Any
 
 import taskpar
 from taskpar import CapabilityError, Executor, Options
+from taskpar._engine.backend import is_distant
 from taskpar._engine.treatment import check_capable
 
 PAGE = Path(__file__).parents[2] / "docs/reference/capabilities.md"
@@ -44,7 +45,7 @@ COLUMNS: dict[str, Callable[[Any], bool]] = {
     "time limits": can(time_limit=1.0),
     "cancelling running calls": can(cancel_running=True),
     "zero-copy": lambda backend: backend.direct or hasattr(backend, "loan"),
-    "counter": lambda backend: not getattr(backend, "distant", False),
+    "counter": lambda backend: not is_distant(backend),
 }
 
 

@@ -105,6 +105,49 @@ def test_pain_10_ctrl_c_waits_for_threads_only_until_their_calls_end(work, tmp_p
         assert_ends(program, began, within=4.0 + OUT_WITHIN)
 
 
+ASLEEP = """
+import os, signal, threading, time
+from taskpar import *
+
+def work(_):
+    open("begun", "w").close()
+    time.sleep(60)
+
+def press():
+    state = f"/proc/self/task/{{os.getpid()}}/stat"
+    while not (os.path.exists("begun") and open(state).read().rpartition(")")[2].split()[0] == "S"):
+        time.sleep(0.05)
+    print("asleep", flush=True)
+    signal.raise_signal(signal.SIGINT)  # this thread gets it: the main thread is not woken
+
+ex = {kind}Executor(2)
+threading.Thread(target=press, daemon=True).start()
+try:
+    {waits}
+except KeyboardInterrupt:
+    print("told", flush=True)
+os.killpg(0, signal.SIGKILL)
+"""
+WAITS = {
+    "map": "next(ex.map(work, [0]))",
+    "loop": "list(ex.map(work, [0]))",
+    "submit": "ex.submit(work, 0).result()",
+    "submit and not for ever": "ex.submit(work, 0).result(50)",
+    "shutdown": "ex.submit(work, 0); ex.shutdown()",
+}
+
+
+@pytest.mark.parametrize("waits", WAITS)
+@pytest.mark.parametrize("kind", ["Thread", "Pool", "Queue"])
+def test_pain_10_ctrl_c_that_does_not_wake_the_main_thread_is_seen_soon(kind, waits, tmp_path):
+    """As one that comes just when it goes to sleep; not only when the call has ended."""
+    with started(ASLEEP.format(kind=kind, waits=WAITS[waits]), tmp_path) as program:
+        assert program.stdout.readline() == "asleep\n"
+        began = time.monotonic()
+        assert program.stdout.readline() == "told\n"
+        assert time.monotonic() - began < OUT_WITHIN
+
+
 @pytest.mark.parametrize("pause", [0.0, 0.1])
 @pytest.mark.parametrize("kind", PROCESS_KINDS)
 def test_pain_10_an_impatient_user_is_obeyed_too(kind, pause, tmp_path):

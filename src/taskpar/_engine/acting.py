@@ -6,7 +6,14 @@ from time import perf_counter, sleep
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 from taskpar._engine import deaths, events, wire
-from taskpar._engine.backend import Backend, Death, KillingBackend, LendingBackend, Parcel
+from taskpar._engine.backend import (
+    Backend,
+    Death,
+    KillingBackend,
+    LendingBackend,
+    Parcel,
+    is_distant,
+)
 from taskpar._engine.job import Job
 from taskpar._engine.reply import Reply
 from taskpar._model.outcome import Error
@@ -66,7 +73,7 @@ class Actor:
     def __init__(self, engine: Owner) -> None:
         self._engine = engine
         self._lends = hasattr(engine.backend, "loan")
-        self._distant = getattr(engine.backend, "distant", False)
+        self._distant = is_distant(engine.backend)
         self._means: dict[type, Callable[[Any, News], None]] = {
             events.Send: self._send,
             events.Settle: self._settle,

@@ -158,6 +158,17 @@ class Backend(Protocol):
         """Tell who is there."""
 
 
+def is_distant(backend: Backend) -> bool:
+    """Tell whether its workers see nothing of our memory; unless it says so, they do."""
+    return bool(getattr(backend, "distant", False))
+
+
+def batch_seconds(backend: Backend) -> float | None:
+    """Return how long a batch should take there; None: as long as usual."""
+    seconds: float | None = getattr(backend, "batch_seconds", None)
+    return seconds
+
+
 class KillingBackend(Backend, Protocol):
     """A backend that ``can_kill``: it has two methods more."""
 

@@ -27,7 +27,7 @@ from typing import cast
 from taskpar._engine import events
 from taskpar._engine.acting import NO_NEWS, Actor, News
 from taskpar._engine.alarm import Alarm
-from taskpar._engine.backend import Backend, Death, HearingBackend, WorkerInfo
+from taskpar._engine.backend import Backend, Death, HearingBackend, WorkerInfo, batch_seconds
 from taskpar._engine.job import Job
 from taskpar._engine.leaving import close_at_exit
 from taskpar._engine.ledger import Ledger
@@ -48,7 +48,7 @@ class Engine:
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
-        seconds = getattr(backend, "batch_seconds", TARGET_SECONDS)
+        seconds = batch_seconds(backend) or TARGET_SECONDS
         slots = 0 if backend.inline else backend.slots
         self._ledger = Ledger(slots, backend.largest_batch, seconds)
         self._lock = threading.Lock()
@@ -336,7 +336,7 @@ class Engine:
         while self.backend.inline and any(map(self._ledger.waiting, list(self.jobs))):
             self.tell(events.Wanted())
         if self._started:
-            self._stopped.wait()
+            ctrl_c.wait_for(self._stopped)
             self.backend.join()
 
     def abandon(self) -> None:

@@ -12,6 +12,8 @@ from concurrent.futures import Future
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from taskpar._system import ctrl_c
+
 if TYPE_CHECKING:
     from taskpar._engine.engine import Engine
 
@@ -104,7 +106,15 @@ class HeardFuture(LeanFuture):
         """Hear the result; return how many seconds are left to wait for it."""
         deadline = None if timeout is None else monotonic() + timeout
         self._engine.hear(self.done, deadline)
-        return None if deadline is None else max(0.0, deadline - monotonic())
+        while True:
+            left = None if deadline is None else max(0.0, deadline - monotonic())
+            at_once = ctrl_c.patience(left)
+            if at_once == left:
+                return left
+            with self._condition:
+                if self.done():
+                    return left
+                self._condition.wait(at_once)
 
 
 class StoppableFuture(HeardFuture):

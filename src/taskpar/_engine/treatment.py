@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any, cast
 
-from taskpar._engine.backend import Backend
+from taskpar._engine.backend import Backend, batch_seconds, is_distant
 from taskpar._engine.events import Rules
 from taskpar._engine.reply import Reply
 from taskpar._engine.wire import Manner, Shape
@@ -46,14 +46,14 @@ def rules_of(options: Options, *, fail_fast: bool) -> Rules:
 
 def gives_back(options: Options, backend: Backend) -> bool:
     """Tell whether calls that wait in a batch behind a long one can be given back."""
-    waits = backend.direct or getattr(backend, "distant", False)
+    waits = backend.direct or is_distant(backend)
     return not (waits or options.time_limit is not None or options.cancel_running)
 
 
 def manner_of(options: Options, backend: Backend, context: object) -> Manner:
     """Say how the batches of a job are to be run."""
     timed = options.time_limit is not None
-    seconds = getattr(backend, "batch_seconds", None)
+    seconds = batch_seconds(backend)
     return Manner(options.chunksize is not None, timed, context, _relay(options, backend), seconds)
 
 

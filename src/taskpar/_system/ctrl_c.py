@@ -71,8 +71,9 @@ def in_main_thread() -> bool:
 
 
 LOOK_UP_SECONDS = 1.0
-"""A signal that comes just as the main thread goes to sleep does not wake it: so it looks up once a
-second, or Ctrl-C would wait for the end of a call."""
+"""A signal that comes just as the main thread goes to sleep does not wake it, nor one that another
+thread gets: so it looks up once a second, or Ctrl-C would wait for the end of a call (on a busy
+machine, 1 in 130 did)."""
 
 
 def patience(seconds: float | None) -> float | None:
@@ -80,6 +81,12 @@ def patience(seconds: float | None) -> float | None:
     if not in_main_thread():
         return seconds
     return LOOK_UP_SECONDS if seconds is None else min(seconds, LOOK_UP_SECONDS)
+
+
+def wait_for(event: threading.Event) -> None:
+    """Wait for an event, and see Ctrl-C meanwhile."""
+    while not event.wait(patience(None)):
+        pass
 
 
 def aside(start: Callable[[], None]) -> None:

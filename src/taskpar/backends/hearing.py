@@ -98,7 +98,7 @@ class Hearing:
                 seconds = None if deadline is None else deadline - monotonic()
                 if seconds is not None and seconds <= 0:
                     break
-                self._hear(seconds)
+                self._hear(ctrl_c.patience(seconds))
         finally:
             with ctrl_c.later():
                 if hearing:
