@@ -15,6 +15,10 @@ RELEASE := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' src/taskpar/__init__.
 INSTALLED := .installed-$(RELEASE)
 PIP := bin/python -m pip --disable-pip-version-check install --quiet --editable
 
+# Workers are new interpreters, thousands of them in the tests: where this is set, as in many
+# containers, each would compile all modules again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help demo test lint test-all test-engines docs bench bench-quick faults-table chaos clean
 .NOTPARALLEL: # two installations into one environment would trip over each other
 

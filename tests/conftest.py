@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, Phase, settings
 
 from rig.engines import why_impossible
 from rig.executors import (
+    INTERPRETER,
     KINDS,
     LAW_KINDS,
     OWN_MEMORY_KINDS,
@@ -72,10 +73,14 @@ def shared(own_temporary_directory: None) -> Iterator[SharedExecutors]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip what an engine that is not ours cannot do, with the reason."""
     for item in items:
-        words = getattr(getattr(item, "callspec", None), "params", {}).values()
-        kinds = [word for word in words if type(word) is str]
-        for why in filter(None, (why_impossible(kind, item.nodeid) for kind in kinds)):
+        for why in filter(None, (why_impossible(word, item.nodeid) for word in words_of(item))):
             item.add_marker(pytest.mark.skip(reason=why))
+
+
+def words_of(item: pytest.Item) -> list[str]:
+    """Return the parameters of a test that are words, as the kind of its executor is."""
+    words = getattr(getattr(item, "callspec", None), "params", {}).values()
+    return [word for word in words if type(word) is str]
 
 
 _failed = pytest.StashKey[bool]()
@@ -94,6 +99,8 @@ def pytest_runtest_makereport(
 @pytest.fixture(autouse=True)
 def nothing_left(request: pytest.FixtureRequest, shared: SharedExecutors) -> Iterator[None]:
     """Fail a test that leaves a process, thread, descriptor, shared memory or file (law L14)."""
+    if not any(INTERPRETER in word for word in words_of(request.node)):
+        shared.end_interpreters()
     before = resources()
     yield
     shared.forget_constants()

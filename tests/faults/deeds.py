@@ -5,7 +5,6 @@ not live long enough to tell it in any other way.
 """
 
 import ctypes
-import faulthandler
 import os
 import signal
 import sys
@@ -13,7 +12,7 @@ import threading
 import time
 from pathlib import Path
 
-from taskpar import SharedCounter
+from taskpar import SharedCounter, parallel
 
 LONG = 120.0
 """Seconds that a task stays that is to be stopped: longer than any test may take."""
@@ -65,21 +64,28 @@ def exited_well():
     os._exit(0)
 
 
+def _silenced():
+    """Let the crash that comes print no report."""
+    import faulthandler  # here, as sub-interpreters cannot import it
+
+    faulthandler.disable()
+
+
 def crashed():
     """Die as code in C does, without the report that there would be."""
-    faulthandler.disable()
+    _silenced()
     ctypes.string_at(0)
 
 
 def aborted():
     """Give up, as a failed assertion in C does."""
-    faulthandler.disable()
+    _silenced()
     os.abort()
 
 
 def overflowed():
     """Use up the stack, in C: the expression is compiled by a function that calls itself."""
-    faulthandler.disable()
+    _silenced()
     depth = 2_000_000
     text = b"(" * depth + b")" * depth
     threading.stack_size(1 << 18)
@@ -166,6 +172,21 @@ def stay_at(positions, how, log, number):
 # ------------------------------------------------------------------------------------- failing
 class FailedError(Exception):
     """What tasks raise."""
+
+
+def work(what):
+    """Return a number, or raise what is asked for."""
+    if what == "exit":
+        raise SystemExit(3)
+    if isinstance(what, str):
+        raise FailedError(what)
+    return 10 * what
+
+
+@parallel(on_error="return")
+def decorated(what):
+    """Do as `work` does."""
+    return work(what)
 
 
 def fail_at(positions, log, number):

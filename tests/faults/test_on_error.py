@@ -8,25 +8,16 @@ from functools import partial
 from itertools import starmap
 
 import pytest
-from deeds import FailedError, killed
+from deeds import FailedError, decorated, killed, work
 from hypothesis import given
 from hypothesis import strategies as st
 from places import WITHIN, each_kind_in_processes, everywhere, outcomes, told
 
 from rig.executors import KINDS, quick
-from taskpar import CrossingError, Task, TaskTimeoutError, WorkerDiedError, parallel, record_of, use
+from taskpar import CrossingError, Task, TaskTimeoutError, WorkerDiedError, record_of, use
 
 METHODS = ["map", "map_unordered", "starmap", "starmap_unordered"]
 POLICIES = [None, "raise", "return", "skip", "group"]
-
-
-def work(what):
-    """Return a number, or raise what is asked for."""
-    if what == "exit":
-        raise SystemExit(3)
-    if isinstance(what, str):
-        raise FailedError(what)
-    return 10 * what
 
 
 INPUTS = st.lists(st.integers(0, 9) | st.sampled_from(["bad", "worse", "exit"]), max_size=12)
@@ -217,12 +208,6 @@ def test_a_policy_is_refused_that_there_is_not(bench):
         assert (
             executor.options(on_error="skip").options(on_error=None).submit(abs, -1).result() == 1
         )
-
-
-@parallel(on_error="return")
-def decorated(what):
-    """Do as `work` does."""
-    return work(what)
 
 
 def test_a_decorated_function_has_a_policy_of_its_own(executor):

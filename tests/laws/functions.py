@@ -2,6 +2,7 @@
 
 import os
 import time
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -249,3 +250,24 @@ def with_costly(costly: Costly, number: int) -> Any:
 def partial_arguments(*args: Any, **words: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Return all arguments."""
     return args, words
+
+
+def stop_asynchronously(number: int) -> int:
+    """End the loop at 1, as far as Python is concerned."""
+    if number == 1:
+        raise StopAsyncIteration("enough")
+    return number
+
+
+def nap(number: int) -> int:
+    """Take a while."""
+    time.sleep(0.05)
+    return number
+
+
+LEVEL: ContextVar[int] = ContextVar("LEVEL", default=0)
+
+
+def level(_: object) -> int:
+    """Tell what a call sees."""
+    return LEVEL.get()

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from laws.functions import Raise, echo, follow, inverse, partial_arguments
+from laws.functions import Raise, echo, follow, inverse, partial_arguments, stop_asynchronously
 from laws.oracle import outcomes, outcomes_to_the_end
 from laws.strategies import (
     Source,
@@ -118,13 +118,6 @@ def test_arun_is_a_row_of_calls(executor: Executor, kind: str) -> None:
 
 
 # ------------------------------------------------------------------------------- the errors
-def stop_asynchronously(number: int) -> int:
-    """End the loop at 1, as far as Python is concerned."""
-    if number == 1:
-        raise StopAsyncIteration("enough")
-    return number
-
-
 def test_a_stop_iteration_of_a_call_is_what_any_coroutine_makes_of_it(executor: Executor) -> None:
     """A RuntimeError because of it, at its position; the builtin's ``next`` would say the end."""
 

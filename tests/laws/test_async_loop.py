@@ -12,7 +12,6 @@ import time
 import weakref
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from contextvars import ContextVar
 from itertools import count, islice
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from laws.functions import Raise, RefusalError, echo, follow, save
+from laws.functions import LEVEL, Raise, RefusalError, echo, follow, level, nap, save
 from laws.oracle import END
 from laws.strategies import BUFFERSIZES, CHUNKSIZES, longest
 from rig.executors import Bench
@@ -196,12 +195,6 @@ def test_results_come_while_the_input_is_waited_for(executor: Executor) -> None:
     assert run(main) == [0, 1, 2]
 
 
-def nap(number: int) -> int:
-    """Take a while."""
-    time.sleep(0.05)
-    return number
-
-
 def test_what_was_read_while_all_workers_were_busy_is_run_though_no_more_comes(
     executor: Executor,
 ) -> None:
@@ -310,14 +303,6 @@ def test_others_have_their_turn_also_where_all_results_are_there() -> None:
 
     run(main)
     assert turns >= 400
-
-
-LEVEL: ContextVar[int] = ContextVar("LEVEL", default=0)
-
-
-def level(_: object) -> int:
-    """Tell what a call sees."""
-    return LEVEL.get()
 
 
 def test_calls_see_the_context_variables_of_the_task_that_asks(executor: Executor) -> None:

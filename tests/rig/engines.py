@@ -183,6 +183,7 @@ IMPOSSIBLE: dict[str, dict[str, str]] = {
         "test_a_keyboard_interrupt_raised_by_a_task_is_an_error_of_that_task": _MODULES,
         "test_ctrl_c_while_a_result_is_unpacked_loses_no_result": _MODULES,
         "test_one_argument_twice_in_a_call_is_one_object_in_the_task": _MODULES,
+        "test_closing_is_closing_once": _COUNTER,
     }
 }
 """Which tests, or files of them, cannot be run on which engine, and why."""

@@ -57,6 +57,7 @@ CLASSES: dict[str, type[Executor]] = {
     **STANDARD,
     **OTHERS,
 }
+INTERPRETER = "interpreter"
 KINDS = ("serial", "thread", "process", "pool", "queue")
 PROCESS_KINDS = ("process", "pool", "queue")
 LAW_KINDS = tuple(WANTED) or (*KINDS, "auto", *STANDARD)
@@ -149,12 +150,19 @@ class SharedExecutors:
 
     def of(self, bench: Bench) -> Executor:
         """The shared executor of this bench, all its workers started."""
+        if bench.kind != INTERPRETER:
+            self.end_interpreters()
         if bench not in self._live:
             before = resources()
             self._live[bench] = executor = bench.make()
             _start_all_workers(executor, bench.workers)
             self._held |= resources() - before
         return self._live[bench]
+
+    def end_interpreters(self) -> None:
+        """End those that run on sub-interpreters: Python cannot fork beside them."""
+        for bench in [bench for bench in self._live if bench.kind == INTERPRETER]:
+            self._live.pop(bench).shutdown()
 
     def held(self) -> frozenset[Resource]:
         """What belongs to the executors that are alive."""

@@ -7,7 +7,15 @@ from concurrent.futures import BrokenExecutor
 import pytest
 
 from rig.engines import HAS_INTERPRETERS
-from taskpar import CapabilityError, InitializerError, InterpreterExecutor, SharedCounter
+from taskpar import (
+    CapabilityError,
+    InitializerError,
+    InterpreterExecutor,
+    PoolExecutor,
+    ProcessExecutor,
+    QueueExecutor,
+    SharedCounter,
+)
 
 there = pytest.mark.skipif(not HAS_INTERPRETERS, reason="Python 3.14 or newer has them")
 
@@ -69,6 +77,22 @@ def test_a_module_that_does_not_support_them_is_an_error_of_the_call_that_import
         error = executor.submit(sum_of_ones).exception()
         assert isinstance(error, ImportError)
         assert executor.submit(abs, -1).result() == 1
+
+
+@there
+@pytest.mark.parametrize("executor_class", [ProcessExecutor, PoolExecutor, QueueExecutor])
+def test_workers_that_would_be_forked_beside_them_are_refused(executor_class):
+    """Python would crash each: the error tells what to do. Others start, and these do later."""
+    with InterpreterExecutor(1) as interpreters:
+        assert interpreters.submit(abs, -1).result() == 1
+        with executor_class(1, mp_context="fork") as forked:
+            error = forked.submit(abs, -1).exception()
+            assert type(error) is InitializerError
+            assert "use mp_context='forkserver'" in str(error.__cause__)
+        with executor_class(1) as others:
+            assert others.submit(abs, -1).result() == 1
+    with executor_class(1, mp_context="fork") as forked:
+        assert forked.submit(abs, -1).result() == 1
 
 
 @there

@@ -72,8 +72,9 @@ class Actor:
 
     def __init__(self, engine: Owner) -> None:
         self._engine = engine
-        self._lends = hasattr(engine.backend, "loan")
-        self._distant = is_distant(engine.backend)
+        backend = engine.backend
+        self._lend = cast("LendingBackend", backend).loan if hasattr(backend, "loan") else None
+        self._distant = is_distant(backend)
         self._means: dict[type, Callable[[Any, News], None]] = {
             events.Send: self._send,
             events.Settle: self._settle,
@@ -123,7 +124,7 @@ class Actor:
         backend, label = self._engine.backend, job.label(calls)
         if backend.direct:
             return Parcel(calls, label, fresh)
-        loan = cast("LendingBackend", backend).loan() if self._lends else None
+        loan = None if self._lend is None else self._lend()
         reference = job.reference(calls, self._constants)
         content = wire.pack(calls, reference, loan, distant=self._distant)
         apart = None
@@ -196,7 +197,8 @@ class Actor:
 
 def _size_of(parcel: Parcel) -> int:
     inside = len(parcel.content) if isinstance(parcel.content, bytes) else 0
-    return inside + (0 if parcel.loan is None else sum(size for _, _, size in parcel.loan.pieces))
+    pieces = parcel.loan.pieces if parcel.loan is not None else ()
+    return inside + sum(size for _, _, size in pieces) if pieces else inside
 
 
 def _failure(call: int, offset: int | None, late: bool, news: News) -> BaseException:

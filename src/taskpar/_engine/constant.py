@@ -68,11 +68,12 @@ class Constants:
         """
         buffers: list[memoryview] = []
         pickled = pickling.dumps(function, buffers)
-        pieces = [memoryview(pickled), *(piece.cast("B") for piece in buffers)]
         unwritable = is_unwritable(function)
-        if sum(piece.nbytes for piece in pieces) <= SMALL:
-            pickled = pickling.dumps(function) if buffers else pickled
+        if not buffers and len(pickled) <= SMALL:
             return None, unwritable, pickled, None, None
+        pieces = [memoryview(pickled), *(piece.cast("B") for piece in buffers)]
+        if sum(piece.nbytes for piece in pieces) <= SMALL:
+            return None, unwritable, pickling.dumps(function), None, None
         with self._lock:
             known = list(reversed(self._sent))
         known = [sent for sent in known if sent.is_made_of(pieces, unwritable)][:1]
@@ -216,11 +217,12 @@ def made(reference: Any) -> tuple[bool, Callable[[], Any]]:
         if key in _kept:
             _kept.move_to_end(key)
             return reusable, _kept[key][1]
+    make: Callable[[], Any]
     if segment is None:
         size, make = len(pickled), partial(pickle.loads, pickled)
     else:
         segment = segment if isinstance(segment, Segment) else pickle.loads(segment)
-        size, make = cuts[-1][1], partial(_from_segment, segment, cuts)
+        size, make = cuts[-1][1], _maker(segment, cuts)
     if reusable:
         make = partial(_same, make())
     with _keeping:
@@ -238,7 +240,13 @@ def _same(thing: Any) -> Any:
     return thing
 
 
-def _from_segment(segment: Segment, cuts: list[tuple[int, int]]) -> Any:
-    view = memoryview(segment.private())
-    head, *buffers = [view[start:stop] for start, stop in cuts]
-    return pickle.loads(head, buffers=buffers)
+def _maker(segment: Segment, cuts: list[tuple[int, int]]) -> Callable[[], Any]:
+    """Return what makes it anew; the pickle is read now, as a look at a new mapping takes long."""
+    (start, stop), *rest = cuts
+    head = bytes(memoryview(segment.private())[start:stop])
+
+    def make() -> Any:
+        view = memoryview(segment.private())
+        return pickle.loads(head, buffers=[view[start:stop] for start, stop in rest])
+
+    return make

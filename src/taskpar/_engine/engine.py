@@ -34,7 +34,6 @@ from taskpar._engine.ledger import Ledger
 from taskpar._engine.reply import reported
 from taskpar._engine.tally import Tally
 from taskpar._engine.unheard import Unheard
-from taskpar._engine.waiting import TARGET_SECONDS
 from taskpar._system import ctrl_c
 from taskpar.errors import ExecutorClosedError, InitializerError
 
@@ -48,9 +47,8 @@ class Engine:
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
-        seconds = batch_seconds(backend) or TARGET_SECONDS
         slots = 0 if backend.inline else backend.slots
-        self._ledger = Ledger(slots, backend.largest_batch, seconds)
+        self._ledger = Ledger(slots, backend.largest_batch, batch_seconds(backend))
         self._lock = threading.Lock()
         self.jobs: dict[int, Job] = {}
         self._numbers = count()
@@ -270,7 +268,8 @@ class Engine:
     def _settle_down(self) -> None:
         """Do what may wait until all actions are done."""
         self._alarm.look()
-        self._sweep()
+        if self._forgotten:
+            self._sweep()
 
     def _do(self, actions: list[events.Action], news: News = NO_NEWS) -> None:
         """Do what the ledger says.

@@ -106,15 +106,15 @@ class HeardFuture(LeanFuture):
         """Hear the result; return how many seconds are left to wait for it."""
         deadline = None if timeout is None else monotonic() + timeout
         self._engine.hear(self.done, deadline)
-        while True:
+        while not self.done():
             left = None if deadline is None else max(0.0, deadline - monotonic())
             at_once = ctrl_c.patience(left)
             if at_once == left:
                 return left
             with self._condition:
-                if self.done():
-                    return left
-                self._condition.wait(at_once)
+                if not self.done():
+                    self._condition.wait(at_once)
+        return 0.0
 
 
 class StoppableFuture(HeardFuture):

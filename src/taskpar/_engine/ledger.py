@@ -46,16 +46,16 @@ class Ledger:
     Args:
         slots: How many batches may be out at once; 0 where calls run only when they are `Wanted`.
         largest_batch: The most calls that a batch may have; None: no bound.
-        seconds: How long a batch should take.
+        seconds: How long a batch should take; None: as long as usual.
     """
 
     def __init__(
-        self, slots: int, largest_batch: int | None = None, seconds: float = TARGET_SECONDS
+        self, slots: int, largest_batch: int | None = None, seconds: float | None = None
     ) -> None:
         self.free = slots
         self.broken = self.closing = self.stopped = self._cancelling = False
         self._slots = slots
-        self._largest, self._seconds = largest_batch, seconds
+        self._largest, self._seconds = largest_batch, seconds or TARGET_SECONDS
         self._jobs: dict[int, Waiting] = {}
         self._row: deque[Waiting] = deque()
         self._out: dict[int, Batch] = {}

@@ -74,6 +74,7 @@ class Submissions:
         self._options = options
         self._numbers = numbers
         self._rules = rules_of(self._apart(options, engine.backend), fail_fast=False)
+        self._plainly = manner_of(options.updated(relay=None), engine.backend, None)
         self._attempts = Attempts(options)
         self.tally = Tally(engine.tally)
         self._lock = threading.Lock()
@@ -131,7 +132,9 @@ class Submissions:
             if call is None or not call.goes_with(first) or self._begun(index) is None:
                 break
             some.append(call)
-        manner = manner_of(self._options, self._engine.backend, first.context)
+        manner = self._plainly
+        if first.context is not None or self._options.relay is not None:
+            manner = manner_of(self._options, self._engine.backend, first.context)
         if any(call.kwargs for call in some):
             items: list[Any] = [(call.args, call.kwargs) for call in some]
             return wire.Calls(first.function, "call", items, start, manner)

@@ -100,7 +100,7 @@ class Waiting:
     @property
     def fence(self) -> float:
         """The first call that may not be started: an error before it has not been read."""
-        return min(self._errors, default=inf)
+        return min(self._errors) if self._errors else inf
 
     def failed(self, call: int) -> None:
         """Put a fence behind a call, if the job's rules want that."""
@@ -183,6 +183,8 @@ class Waiting:
     @property
     def startable(self) -> bool:
         """Whether a call waits in front of the fence."""
+        if not self._errors:
+            return bool(self._spans)
         fence = self.fence
         return any(start < fence for start, _ in self._spans)
 

@@ -1,5 +1,6 @@
 """Ctrl-C at the wrong moment: while something is under way that must not be left half done."""
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Generator
@@ -65,9 +66,23 @@ class later:  # noqa: N801  # a context manager, called like a function
                 note.handler(*note.pressed[0])
 
 
+_main: int | None = None
+
+
+def _see_main_thread() -> None:
+    """Note which thread is the main one, as asking `threading` takes ten times as long."""
+    global _main
+    _main = threading.main_thread().ident
+
+
+_see_main_thread()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_see_main_thread)  # there it is the one that forked
+
+
 def in_main_thread() -> bool:
     """Tell whether Ctrl-C is raised in this thread."""
-    return threading.get_ident() == threading.main_thread().ident
+    return threading.get_ident() == _main
 
 
 LOOK_UP_SECONDS = 1.0

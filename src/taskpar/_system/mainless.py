@@ -91,6 +91,20 @@ def _main_hidden() -> Generator[None]:
         spawn.get_preparation_data = ask
 
 
+def _check_forkable() -> None:
+    """Check that a child which is forked now can live.
+
+    Raises:
+        RuntimeError: It would crash at once, in Python itself.
+    """
+    interpreters = sys.modules.get("concurrent.interpreters")  # from Python 3.14, and if in use
+    if interpreters is not None and len(interpreters.list_all()) > 1:
+        raise RuntimeError(
+            "this process has sub-interpreters, beside which Python cannot fork (gh-139759): "
+            "use mp_context='forkserver', or shut down first what runs on them"
+        )
+
+
 class _Mainless(BaseProcess):
     """Mixed in before the process class of a start method and the class that is to run."""
 
@@ -115,6 +129,7 @@ class _Mainless(BaseProcess):
             super().start()
 
     def _fork(self) -> None:
+        _check_forkable()
         with warnings.catch_warnings():
             # Who asks for fork has been told in the documentation what threads mean for it.
             warnings.filterwarnings("ignore", ".*multi-threaded.*fork", DeprecationWarning)

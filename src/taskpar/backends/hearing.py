@@ -125,4 +125,4 @@ _SIGNALS = [
 
 def _has_handlers() -> bool:
     """Whether a signal but Ctrl-C may run code of the user in this thread."""
-    return any(callable(ctrl_c.getsignal(number)) for number in _SIGNALS)
+    return any(map(callable, map(ctrl_c.getsignal, _SIGNALS)))
