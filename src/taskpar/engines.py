@@ -206,7 +206,7 @@ class RayExecutor(Executor):
         num_gpus: float = 0,
         resources: "Mapping[str, float] | None" = None,
     ) -> None:
-        from taskpar.backends import ray
+        from taskpar.backends import ray, ray_cluster
         from taskpar.backends.placed import PlacedBackend
 
         if not (address is None or isinstance(address, str)):
@@ -217,5 +217,5 @@ class RayExecutor(Executor):
             raise ValueError(
                 "num_cpus, num_gpus, resources: one must be more than 0, and none less"
             )
-        ray.check_there()
+        ray_cluster.check_there()
         super().__init__(PlacedBackend(ray.RayEngine(address, needs), ray.BATCH_SECONDS))

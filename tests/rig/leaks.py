@@ -158,7 +158,19 @@ def name_semaphores() -> None:
 def shared_memory_names(semaphores: str = SEMAPHORES) -> frozenset[str]:
     """Name shared memory of ours on this machine; semaphores are ours that begin like this."""
     names = os.listdir(_SHM) if _SHM.exists() else []
-    return frozenset(name for name in names if name.startswith((f"sem.{semaphores}", "taskpar")))
+    notes = [name for name in names if name.startswith("taskpar-")]
+    ours = _ours() if notes else frozenset()
+    notes = [name for name in notes if (maker := name.split("-")[1]) in ours or not _lives(maker)]
+    return frozenset(notes).union(name for name in names if name.startswith(f"sem.{semaphores}"))
+
+
+def _ours() -> frozenset[str]:
+    """Return the numbers of this process and of those that come from it."""
+    return frozenset(map(str, (os.getpid(), *(each.pid for each in descendants(os.getpid())))))
+
+
+def _lives(pid: str) -> bool:
+    return Path("/proc", pid).exists()
 
 
 def _shared_memory() -> Iterator[Resource]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from taskpar._engine.noting import last_notes, run_noted
 from taskpar.backends.dask_cluster import Cluster
-from taskpar.backends.placed import Given, Notes, PlacedBackend
+from taskpar.backends.other import Given, Host, Notes
 
 BATCH_SECONDS = 0.05
 """How long a batch should take: there and back takes Dask some 10 ms, and a millisecond of each of
@@ -37,9 +37,9 @@ class DaskEngine:
         self._join = join
         self._cluster: Cluster | None = None
 
-    def enter(self, backend: PlacedBackend) -> None:
+    def enter(self, host: Host) -> None:
         """Join the cluster; what it tells of its workers comes from then on."""
-        self._backend = backend
+        self._host = host
         self._cluster = self._join()
         self._client = self._cluster.client
         self._client.subscribe_topic("all", self._hear)
@@ -49,13 +49,13 @@ class DaskEngine:
         """Take an event of the scheduler, in Dask's loop."""
         message = event[1] if isinstance(event[1], dict) else {}
         if message.get("action") == "add-worker":
-            self._backend.tell(self._look_around)
+            self._host.tell(self._look_around)
         elif message.get("action") == "remove-worker":
-            self._backend.tell(self._look_around)
-            self._backend.tell(self._backend.gone, message["worker"])
+            self._host.tell(self._look_around)
+            self._host.tell(self._host.gone, message["worker"])
 
     def _look_around(self) -> None:
-        self._backend.are(self._client.nthreads())
+        self._host.are(self._client.nthreads())
 
     def submit(self, ticket: int, place: str, task: Given) -> Any:
         """Make a task for one worker; Dask neither tries it again nor takes it for another."""
@@ -71,19 +71,19 @@ class DaskEngine:
         try:
             reply = await future
         except Exception as error:  # noqa: BLE001  # whatever Dask says
-            self._backend.tell(self._failed, ticket, error)
+            self._host.tell(self._failed, ticket, error)
         else:
-            self._backend.tell(self._backend.home, ticket, reply)
+            self._host.tell(self._host.home, ticket, reply)
 
     def _failed(self, ticket: int, error: Exception) -> None:
         """Say what Dask says of a batch; that its worker has died, an event tells."""
         kind = type(error).__name__
         if self._client.status != "running":
-            self._backend.over(ConnectionError(f"the scheduler does not answer: {error}"))
+            self._host.over(ConnectionError(f"the scheduler does not answer: {error}"))
         elif getattr(error, "reason", None) == "lost dependencies":
-            self._backend.lost(ticket, "what is bound to its function was lost", begun=False)
+            self._host.lost(ticket, "what is bound to its function was lost", begun=False)
         elif kind != "KilledWorker":
-            self._backend.lost(ticket, f"Dask raised {kind}: {error}")
+            self._host.lost(ticket, f"Dask raised {kind}: {error}")
 
     def store(self, data: bytes, place: str) -> Any:
         """Scatter a constant to the worker that needs it; others fetch it from there."""

@@ -9,26 +9,22 @@ into a queue, and one thread of ours takes them out.
 """
 
 import threading
-from abc import abstractmethod
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
-from os import urandom
+from os import getpid, urandom
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from taskpar._engine.afar import MISSING
 from taskpar._engine.backend import Death, Parcel, Report, WorkerInfo
 from taskpar._engine.events import ANY
 from taskpar._engine.reply import read_reply
+from taskpar.backends.other import Given, Notes, OtherEngine
 
 if TYPE_CHECKING:
     from taskpar._system.segment import Segment
-
-Notes = list[tuple[int | None, int] | None] | None
-"""What `last_notes` found of some batches; None: nobody answered."""
-
 
 AHEAD = 2
 """Batches that a worker has at once, while they are quick: so it need not wait for the next one,
@@ -54,52 +50,6 @@ class Out(NamedTuple):
     task: Any = None
 
 
-class Given(NamedTuple):
-    """The arguments of `noting.run_noted`, in its order."""
-
-    name: str
-    payload: Any
-    key: object
-    data: Any
-
-
-class OtherEngine(Protocol):
-    """What is different with each engine; called in our thread, or in who sends, as is said."""
-
-    @abstractmethod
-    def enter(self, backend: "PlacedBackend") -> None:
-        """Join it, and tell the backend its places; in who sends first.
-
-        Raises:
-            Exception: It cannot be joined, or has other versions.
-        """
-
-    @abstractmethod
-    def submit(self, ticket: int, place: str, task: Given) -> Any:
-        """Have a batch run at a place and nowhere else, and see to it that its end is told."""
-
-    @abstractmethod
-    def store(self, data: bytes, place: str) -> Any:
-        """Return what stands for a constant among the arguments of tasks."""
-
-    @abstractmethod
-    def stored(self, what: Any) -> bool:
-        """Tell whether that is still so."""
-        ...
-
-    @abstractmethod
-    def withdraw(self, tasks: list[Any]) -> None:
-        """Forget tasks whose place has gone."""
-
-    @abstractmethod
-    def ask(self, place: str, names: list[str], answer: Callable[[Notes], object]) -> None:
-        """Have `noting.last_notes` run on the machine of a place; call back from any thread."""
-
-    @abstractmethod
-    def leave(self) -> None:
-        """Leave it; in our thread, the last thing."""
-
-
 class PlacedBackend:
     """The common part.
 
@@ -117,8 +67,8 @@ class PlacedBackend:
     def __init__(self, engine: OtherEngine, seconds: float) -> None:
         self.slots = 0
         self.batch_seconds = seconds
-        self.name = f"taskpar-{urandom(8).hex()}"
-        """Begins the names of all tasks; no other executor has the same."""
+        self.name = f"taskpar-{getpid()}-{urandom(8).hex()}"
+        """Begins the names of all tasks, and of notes; no other executor has the same."""
         self._engine = engine
         self._lock = threading.Lock()
         self._places: dict[str, int] = {}

@@ -5,7 +5,6 @@ a big constant is in its object store, so that it crosses once to each node.
 """
 
 import importlib
-import threading
 from collections.abc import Callable, Mapping
 from functools import partial
 from time import monotonic
@@ -13,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from taskpar._engine.afar import version
 from taskpar._engine.noting import last_notes, run_noted
-from taskpar._system.cpus import available_cpus
-from taskpar.backends.missing import needed
-from taskpar.backends.placed import Given, Notes, PlacedBackend
+from taskpar.backends import ray_cluster
+from taskpar.backends.other import Given, Host, Notes
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -45,10 +43,10 @@ class RayEngine:
         self._looked = 0.0
         self._joined = False
 
-    def enter(self, backend: PlacedBackend) -> None:
+    def enter(self, host: Host) -> None:
         """Join the cluster."""
-        self._backend = backend
-        self._ray = enter(self._address)
+        self._host = host
+        self._ray = ray_cluster.enter(self._address)
         self._joined = True
         self._strategies = importlib.import_module("ray.util.scheduling_strategies")
         self._run = self._remote(run_noted, **_options(self._needs))
@@ -75,7 +73,7 @@ class RayEngine:
 
     def _look_around(self) -> None:
         self._looked = monotonic()
-        self._backend.are(self._nodes())
+        self._host.are(self._nodes())
 
     def _nodes(self) -> dict[str, int]:
         """Return the nodes, and for how many batches each has room."""
@@ -89,7 +87,7 @@ class RayEngine:
     def submit(self, ticket: int, place: str, task: Given) -> Any:
         """Make a task for one node."""
         future: Future[bytes] = self._at(place, self._run).remote(*task).future()
-        future.add_done_callback(partial(self._backend.tell, self._hear, ticket, place))
+        future.add_done_callback(partial(self._host.tell, self._hear, ticket, place))
         return future
 
     def _hear(self, ticket: int, place: str, future: "Future[bytes]") -> None:
@@ -98,13 +96,13 @@ class RayEngine:
         if error is not None or monotonic() > self._looked + LOOK_SECONDS:
             self._look_around()
         if kind in _OF_A_WORKER:
-            self._backend.gone(place, ticket)
+            self._host.gone(place, ticket)
         elif kind == "TaskUnschedulableError":
-            self._backend.lost(ticket, f"its node {place} has gone", begun=False)
+            self._host.lost(ticket, f"its node {place} has gone", begun=False)
         elif error is not None or future.cancelled():
-            self._backend.lost(ticket, f"Ray raised {kind}: {error}")
+            self._host.lost(ticket, f"Ray raised {kind}: {error}")
         else:
-            self._backend.home(ticket, future.result())
+            self._host.home(ticket, future.result())
 
     def store(self, data: bytes, place: str) -> Any:
         """Put a constant into Ray's store; each node gets it from there."""
@@ -127,7 +125,7 @@ class RayEngine:
     def leave(self) -> None:
         """Leave the cluster; one of our own ends with the last executor in it."""
         if self._joined:
-            leave()
+            ray_cluster.leave()
 
 
 def _options(needs: Mapping[str, float]) -> dict[str, Any]:
@@ -138,46 +136,3 @@ def _options(needs: Mapping[str, float]) -> dict[str, Any]:
         "num_gpus": needs.get("GPU", 0),
         "resources": others,
     }
-
-
-# ------------------------------------------------------------------------- the one Ray of a program
-_joining = threading.Lock()
-_users = 0
-"""Executors that are in a Ray of our own; 0: there is none."""
-
-
-def check_there() -> Any:
-    """Return Ray's module.
-
-    Raises:
-        ImportError: It is not installed.
-    """
-    return needed("ray", "RayExecutor", "ray")
-
-
-def enter(address: str | None) -> Any:
-    """Join a cluster; a program can be in one at a time. Return Ray's module.
-
-    Raises:
-        Exception: Whatever `ray.init` raises.
-    """
-    global _users
-    ray = check_there()
-    with _joining:
-        if _users or not ray.is_initialized():
-            if not _users and address is None:
-                ray.init(num_cpus=available_cpus(), include_dashboard=False, logging_level="ERROR")
-            elif not _users:
-                ray.init(address, logging_level="ERROR")
-            _users += 1
-    return ray
-
-
-def leave() -> None:
-    """Leave it, if we have joined it and nobody else of us is there."""
-    global _users
-    with _joining:
-        if _users:
-            _users -= 1
-            if not _users:
-                check_there().shutdown()
