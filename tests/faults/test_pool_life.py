@@ -15,11 +15,12 @@ from rig.executors import START_METHODS
 from rig.leaks import can_see_processes
 from rig.waiting import eventually
 from taskpar import PoolExecutor, TaskTimeoutError
-from taskpar._engine.backend import Parcel
+from taskpar._engine.backend import Parcel, WorkerInfo
 from taskpar._engine.constant import Constants
 from taskpar._engine.reply import read_reply
 from taskpar._engine.wire import Calls, Manner, pack
 from taskpar._system.mainless import mainless
+from taskpar.backends.link import info_of
 from taskpar.backends.pool import PoolBackend
 from taskpar.backends.pool_life import Life
 
@@ -53,6 +54,20 @@ def test_a_call_that_takes_too_long_is_stopped_whatever_it_thinks_of_that(start)
         assert [at for at, each in enumerate(seen) if each[0] == "error"] == [3]
         assert seen[3][1][0] is TaskTimeoutError
         assert executor.submit(abs, -1).result(WITHIN) == 1
+
+
+@starts
+def test_a_worker_is_alive_when_it_has_a_process(start):
+    """Neither before it is started, nor after its end."""
+    process = mainless(get_context(start))(target=abs, args=(-1,))
+    assert info_of("it", process) == WorkerInfo("it", None, alive=False, exitcode=None)
+    process.start()
+    pid = process.pid
+    assert info_of("it", process).pid == pid
+    process.join()
+    assert info_of("it", process) == WorkerInfo("it", pid, alive=False, exitcode=0)
+    process.close()
+    assert info_of("it", process) == WorkerInfo("it", None, alive=False, exitcode=None)
 
 
 class Heard:

@@ -12,15 +12,16 @@ or ``__getattribute__``, in its own way.
 import io
 import pickle
 import threading
-import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
 from types import GetSetDescriptorType, MemberDescriptorType, TracebackType
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from taskpar._engine import pickling, place
-from taskpar.errors import DescribedError
+
+if TYPE_CHECKING:
+    from taskpar.errors import DescribedError
 
 _STATE = ("__cause__", "__context__", "__suppress_context__", "__traceback__")
 """In this order, as whoever sets a cause suppresses the context."""
@@ -62,9 +63,15 @@ def loads(data: bytes) -> BaseException:
     except BaseException as cause:
         if is_ctrl_c(cause):
             raise
-        error = DescribedError(f"{summary}\n(it cannot be unpickled: {_summary(cause)})")
+        error = _described(f"{summary}\n(it cannot be unpickled: {_summary(cause)})")
         error.__cause__ = cause
-    return error if _is_exception(error) else DescribedError(_text(error))
+    return error if _is_exception(error) else _described(_text(error))
+
+
+def _described(text: str) -> "DescribedError":
+    from taskpar.errors import DescribedError  # here, as most workers never need it
+
+    return DescribedError(text)
 
 
 def _is_exception(thing: object) -> bool:
@@ -112,13 +119,15 @@ def _all_readable(part: object) -> object:
     return part
 
 
-def _description(error: BaseException) -> DescribedError:
+def _description(error: BaseException) -> "DescribedError":
     """Stand in for an exception whose class itself cannot cross."""
+    import traceback  # here, as it is slow to import and rarely wanted
+
     try:
         text = "".join(traceback.format_exception(error))
     except BaseException:  # noqa: BLE001  # as above
         text = _summary(error)
-    return DescribedError(f"{text}\n({type(error).__qualname__} itself cannot be pickled)")
+    return _described(f"{text}\n({type(error).__qualname__} itself cannot be pickled)")
 
 
 def _kind(thing: object) -> tuple[str, str]:
@@ -199,7 +208,7 @@ def _reduce(error: BaseException, keep: Keep) -> tuple[object, ...]:
         make = (_rebuild, (cls, tuple(map(keep, _INNER["args"].__get__(error)))))
     else:
         stand_in = _description(error)
-        make, fields = (_rebuild, (DescribedError, stand_in.args)), vars(stand_in)
+        make, fields = (_rebuild, (type(stand_in), stand_in.args)), vars(stand_in)
     return (*make, (state, fields, held), None, None, _restore)
 
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from taskpar._engine import beside, compact, exceptions, pickling
 from taskpar._model.outcome import Error
-from taskpar.errors import CrossingError
 
 if TYPE_CHECKING:
     from taskpar._engine.culprit import Explanation
     from taskpar._system.arena import Lease, Shelf
+    from taskpar.errors import CrossingError
 
 _HEADER = struct.Struct("!qqddqqq")
 
@@ -102,8 +102,10 @@ class Reply:
         return pickle.loads(self._body)  # type: ignore[no-any-return,arg-type]  # as `handover` made it
 
 
-def crossing(why: "Explanation", index: int, cause: BaseException) -> CrossingError:
+def crossing(why: "Explanation", index: int, cause: BaseException) -> "CrossingError":
     """Make the outcome of a call of which something cannot cross."""
+    from taskpar.errors import CrossingError  # here, as most workers never need it
+
     error = CrossingError(why.of(index), index)
     error.__cause__ = cause
     return error

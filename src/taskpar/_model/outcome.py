@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
 
 from taskpar._model.value import Value
-from taskpar.errors import TaskparError
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -100,6 +99,8 @@ def attach(subject: BaseException, record: Record) -> None:
 
     It gets that as one more note too, so that an ordinary traceback shows it.
     """
+    from taskpar.errors import TaskparError  # here, as workers do not need it
+
     held = _holds(subject)
     held[_RECORD] = record
     if _is_a(subject, TaskparError):

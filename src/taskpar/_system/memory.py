@@ -4,7 +4,6 @@ import os
 import sys
 from contextlib import suppress
 from functools import cache
-from pathlib import Path
 
 _KIB = 1024
 _WORD = 8
@@ -35,13 +34,18 @@ def peak(pid: int | None = None) -> int | None:
 
 def _status(pid: int | None, name: str) -> int | None:
     try:
-        text = Path(f"/proc/{'self' if pid is None else pid}/status").read_text("ascii", "replace")
+        text = _text(f"/proc/{'self' if pid is None else pid}/status")
     except OSError:  # no Linux, or no such process any more
         return None
     for line in text.splitlines():
         if line.startswith(name):
             return int(line.split()[1]) * _KIB
     return None
+
+
+def _text(path: str) -> str:
+    with open(path, encoding="ascii", errors="replace") as file:  # noqa: PTH123  # pathlib is slow
+        return file.read()
 
 
 def _own_peak() -> int | None:
@@ -60,7 +64,7 @@ def total() -> int:
         sizes.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
     for path in _GROUP_LIMITS:
         with suppress(ValueError, OSError):  # "max", or no such group
-            sizes.append(int(Path(path).read_text("ascii")))
+            sizes.append(int(_text(path)))
     return min(sizes, default=0)
 
 

@@ -4,6 +4,7 @@ import pickle
 import signal
 import threading
 from math import inf
+from multiprocessing.process import BaseProcess
 from time import monotonic
 from typing import NamedTuple
 
@@ -198,8 +199,13 @@ class Link:
 
     def info(self) -> WorkerInfo:
         """Tell who it is."""
-        try:
-            code, pid = exitcode_of(self.process), self.process.pid
-        except ValueError:  # closed in this very moment
-            return WorkerInfo(self.name, None, alive=False, exitcode=None)
-        return WorkerInfo(self.name, pid, alive=code is None, exitcode=code)
+        return info_of(self.name, self.process)
+
+
+def info_of(name: str, process: BaseProcess) -> WorkerInfo:
+    """Tell who a worker is, whether its process has not been started yet, runs, or has ended."""
+    try:
+        code, pid = exitcode_of(process), process.pid
+    except ValueError:  # closed in this very moment
+        return WorkerInfo(name, None, alive=False, exitcode=None)
+    return WorkerInfo(name, pid, alive=code is None and pid is not None, exitcode=code)

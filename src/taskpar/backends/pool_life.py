@@ -29,7 +29,7 @@ from taskpar._system.lifeline import kill_group
 from taskpar._system.mainless import exitcode_of
 from taskpar.backends.board import Board
 from taskpar.backends.child import Arrival
-from taskpar.backends.link import GRACE
+from taskpar.backends.link import GRACE, info_of
 from taskpar.backends.pool_context import PoolContext
 from taskpar.backends.pool_worker import Answer, Terms, run, serve
 from taskpar.backends.surroundings import Surroundings
@@ -192,8 +192,7 @@ class Life:
             process = self._context.process
             if self._ended or process is None:
                 return WorkerInfo(self.name, None, alive=False, exitcode=None)
-            code = exitcode_of(process)
-            return WorkerInfo(self.name, process.pid, alive=code is None, exitcode=code)
+            return info_of(self.name, process)
 
     def join(self) -> None:
         """Wait until nothing is left of it."""
