@@ -90,17 +90,13 @@ def test_a_zombie_has_no_memory():
 
 def test_where_there_is_no_process_table_one_knows_of_oneself_what_the_system_tells(monkeypatch):
     """As on platforms without /proc, and on those without resource limits."""
-    monkeypatch.setattr(memory, "Path", lambda _: memory_less)
+    monkeypatch.setattr(memory, "_text", no_such_file)
     assert (memory.resident(), memory.resident(1), memory.peak(1)) == (None, None, None)
     assert memory.peak() == (memory.own_peak_quickly() or None)
     monkeypatch.setitem(sys.modules, "resource", None)
     assert (memory.peak(), memory.own_peak_quickly()) == (None, 0)
 
 
-class _NoTable:
-    def read_text(self, *_):
-        """There is no such file."""
-        raise FileNotFoundError
-
-
-memory_less = _NoTable()
+def no_such_file(path):
+    """Say so, as `open` does."""
+    raise FileNotFoundError(path)

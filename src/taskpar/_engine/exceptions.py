@@ -11,14 +11,13 @@ or ``__getattribute__``, in its own way.
 
 import io
 import pickle
-import threading
 from collections.abc import Callable
 from contextlib import suppress
-from functools import lru_cache
 from types import GetSetDescriptorType, MemberDescriptorType, TracebackType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from taskpar._engine import pickling, place
+from taskpar._engine import frames, pickling, place
+from taskpar._system import ctrl_c
 
 if TYPE_CHECKING:
     from taskpar.errors import DescribedError
@@ -33,17 +32,11 @@ _MEMBERS: Any = vars(BaseExceptionGroup)["exceptions"]
 _BARE = (object, BaseException, BaseExceptionGroup)
 """Builtin classes of which nothing is to be kept beside `_STATE` and the args."""
 
-_FRAMES = 1000
-"""Frames kept at either end of a traceback: those of an endless recursion are all alike."""
-
 _LONG = 10_000
 """Characters of a text that stands for something: more nobody reads."""
 
 Keep = Callable[[object], object]
 """Says what goes in place of a part of an exception, if not the part itself."""
-
-Row = tuple[str, str, int, str | None, str | None]
-"""A frame: its file, function and line, and its module's ``__name__`` and ``__file__``."""
 
 
 def dumps(error: BaseException) -> bytes:
@@ -84,9 +77,8 @@ def is_ctrl_c(error: BaseException) -> bool:
 
     Ctrl-C comes to the main thread of a process; workers are not interrupted by it.
     """
-    if not issubclass(type(error), KeyboardInterrupt) or place.inside_worker():
-        return False
-    return threading.current_thread() is threading.main_thread()
+    is_it = issubclass(type(error), KeyboardInterrupt) and not place.inside_worker()
+    return is_it and ctrl_c.in_main_thread()
 
 
 # -------------------------------------------------------------------------- candidates, best first
@@ -158,7 +150,7 @@ def _dump(error: BaseException, keep: Keep) -> bytes:
                 begun[id(obj)] = obj
                 return _reduce(obj, keep)
             if type(obj) is TracebackType:
-                return (_traceback, (_rows(obj),))
+                return (frames.traceback_of, (frames.rows_of(obj),))
             return super().reducer_override(obj)
 
     with io.BytesIO() as file:
@@ -294,59 +286,3 @@ def _restore(error: BaseException, all_of_it: tuple[Any, dict[str, Any], dict[st
         attributes["__notes__"] = held["__notes__"]
     for name in _STATE:
         _INNER[name].__set__(error, held[name])
-
-
-# ------------------------------------------------------------------------------------- tracebacks
-def _rows(trace: TracebackType) -> list[Row]:
-    """Return a traceback as data, the outermost frame first; of a very long one both its ends."""
-    rows: list[Row] = []
-    entry: TracebackType | None = trace
-    while entry is not None:
-        code, names = entry.tb_frame.f_code, entry.tb_frame.f_globals
-        module, file = (_text_or_none(names.get(name)) for name in ("__name__", "__file__"))
-        rows.append((code.co_filename, code.co_name, entry.tb_lineno or 1, module, file))
-        entry = entry.tb_next
-    return rows if len(rows) <= 2 * _FRAMES else rows[:_FRAMES] + rows[-_FRAMES:]
-
-
-def _text_or_none(name: object) -> str | None:
-    return name if type(name) is str else None
-
-
-def _traceback(rows: list[Row]) -> TracebackType | None:
-    """Make a traceback of frames that look like those of the worker."""
-    trace: TracebackType | None = None
-    for row in reversed(rows):
-        alike = _entry(*row)
-        trace = TracebackType(trace, alike.tb_frame, alike.tb_lasti, alike.tb_lineno)
-    return trace
-
-
-@lru_cache(maxsize=1024)
-def _entry(*row: str | int | None) -> TracebackType:
-    """Make an entry of a traceback.
-
-    It is made in a thread of its own: a frame leads to all frames in which it was made, and so an
-    error would keep whatever its reader was doing alive.
-    """
-    made: list[TracebackType] = []
-    maker = threading.Thread(target=lambda: made.append(_made(*row)), name="taskpar-traceback")
-    try:
-        maker.start()
-    except RuntimeError:  # the interpreter is shutting down
-        return _made(*row)
-    maker.join()
-    return made[0]
-
-
-def _made(path: Any, function: Any, line: Any, module: Any, file: Any) -> TracebackType:
-    from tblib import Traceback
-
-    names = {"__name__": module, "__file__": file}
-    frame = {
-        "f_code": {"co_filename": path, "co_name": function},
-        "f_globals": {name: value for name, value in names.items() if value is not None},
-        "f_lineno": line,
-    }
-    described = {"tb_frame": frame, "tb_lineno": line, "tb_next": None}
-    return cast("TracebackType", Traceback.from_dict(described).as_traceback())
