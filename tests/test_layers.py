@@ -23,6 +23,7 @@ LAYERS = [
     "_engine",
     "backends",
     "asynchronous",
+    "async_parallel",
     "executor",
     "executors",
     "engines",

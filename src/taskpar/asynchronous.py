@@ -135,6 +135,22 @@ class AsyncMethods(concurrent.futures.Executor):
         options = self._options.sized(chunksize, buffersize)
         return self._amap(fn, (iterable,), options, timeout, rows=True)
 
+    def astarmap_unordered(
+        self,
+        fn: Callable[..., R],
+        iterable: Input[Iterable[Any]],
+        *,
+        timeout: float | None = None,
+        chunksize: int | None = None,
+        buffersize: int | None = None,
+    ) -> "AsyncResults[R]":
+        """Do as `astarmap`, but let each result come as soon as it is there.
+
+        **Law** (L9): it yields a permutation of what `astarmap` yields.
+        """
+        options = self._options.sized(chunksize, buffersize)
+        return self._amap(fn, (iterable,), options, timeout, rows=True, ordered=False)
+
     async def arun(self, tasks: Input[Callable[[], R]]) -> list[R]:
         """Run unlike tasks, in parallel.
 

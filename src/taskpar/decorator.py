@@ -12,7 +12,6 @@ from typing import (
     TYPE_CHECKING,
     Any,
     Concatenate,
-    Generic,
     ParamSpec,
     Protocol,
     TypeVar,
@@ -25,6 +24,7 @@ from taskpar._model.known import find, known, outermost
 from taskpar._model.options import How, Options, OptionWords
 from taskpar._model.task import Task, name_of
 from taskpar.ambient import ambient, use
+from taskpar.async_parallel import AsyncParallel
 from taskpar.executor import Executor
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ _ASYNC = 0x80 | 0x200  # inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR, with
 
 
 # ------------------------------------------------------------------------------ the function
-class Parallel(Generic[P, R_co]):
+class Parallel(AsyncParallel[P, R_co]):
     """A function that also runs in parallel; made by `parallel`.
 
     **Law:** ``f(*args, **kwargs)`` is the call of the function itself. The methods are those of

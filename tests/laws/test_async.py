@@ -23,10 +23,7 @@ from laws.strategies import (
     values,
 )
 from rig.loops import INPUTS, LOOPS, Awaited, async_outcomes, run
-from taskpar import (
-    Executor,
-    Task,
-)
+from taskpar import Executor, Task, parallel, use
 
 as_inputs = st.sampled_from(sorted(INPUTS))
 loops = st.sampled_from(LOOPS)
@@ -100,6 +97,37 @@ def test_amap_unordered_is_a_permutation(executor: Executor, data: st.DataObject
         return await async_outcomes(results, times)
 
     assert sorted(map(repr, run(main))) == sorted(map(repr, expected))
+
+
+@given(data=st.data())
+def test_astarmap_unordered_is_a_permutation(executor: Executor, data: st.DataObject) -> None:
+    """Of the results of the builtin."""
+    rows = data.draw(st.lists(st.lists(values, max_size=3), max_size=longest(executor)))
+    kind = data.draw(as_inputs)
+
+    async def main() -> list[Any]:
+        results = executor.astarmap_unordered(partial_arguments, INPUTS[kind](map(iter, rows)))
+        return [result async for result in results]
+
+    assert sorted(map(repr, run(main))) == sorted(map(repr, starmap(partial_arguments, rows)))
+
+
+def test_a_decorated_function_does_the_same_on_the_executor_in_use(executor: Executor) -> None:
+    """In parallel; each method is that of the executor."""
+    decorated = parallel(inverse, on_error="return")
+
+    async def main() -> list[Any]:
+        with use(executor):
+            return [
+                [each async for each in decorated.amap(Awaited([1, 0, 2]))],
+                [each async for each in decorated.amap_unordered([4], chunksize=1)],
+                [each async for each in decorated.astarmap([(1,), (2,)])],
+                [each async for each in decorated.astarmap_unordered([(8,)])],
+            ]
+
+    (one, error, half), *others = run(main)
+    assert type(error) is ZeroDivisionError
+    assert [[one, half], *others] == [[1, 0.5], [0.25], [1, 0.5], [0.125]]
 
 
 @pytest.mark.parametrize("kind", INPUTS)
