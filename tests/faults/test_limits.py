@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import time
+from collections import Counter
 from functools import partial
 
 import pytest
@@ -106,7 +107,8 @@ def test_every_call_may_be_late(bench, tmp_path):
         assert [(type(error), error.index) for error in seen] == [
             (TaskTimeoutError, number) for number in range(6)
         ]
-    assert sorted(noted(log)) == list(range(6))
+    # None is started twice; on a busy machine one may be late before it has noted anything.
+    assert not Counter(noted(log)) - Counter(range(6))
 
 
 # ------------------------------------------------------------------------------ what it measures
