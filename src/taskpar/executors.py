@@ -131,11 +131,12 @@ class SerialExecutor(Executor):
         initargs: tuple[Any, ...] = (),
         **elsewhere: None,
     ) -> None:
+        from taskpar._engine.here import Here
         from taskpar.backends.serial import SerialBackend
 
         refuse(SerialExecutor, elsewhere)
         worker_count(max_workers)
-        super().__init__(SerialBackend(checked(initializer), initargs))
+        super().__init__(SerialBackend(checked(initializer), initargs), Here)
 
 
 class ThreadExecutor(Executor):

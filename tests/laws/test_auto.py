@@ -164,7 +164,7 @@ def test_errors_tell_where_they_come_from(no_call_is_long: None) -> None:
         assert (record.index, record.pid, record.attempt) == (1, HERE, 3)
         assert next(results) == 2
         frames = [entry.path.name for entry in raised.traceback]
-        assert frames.count("choosing.py") == 0
+        assert not {"choosing.py", "here.py"} & set(frames)
         trying = executor.options(on_error="return")
         assert [type(each) for each in trying.map(fail, range(4))] == [int, ValueError] * 2
 

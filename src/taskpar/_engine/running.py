@@ -307,7 +307,7 @@ def _captured(call: Call, tell: Callable[[int], object], start: int) -> Call:
     return told
 
 
-_OURS = frozenset(f"taskpar._engine.{name}" for name in ("running", "calling", "choosing"))
+_OURS = frozenset(f"taskpar._engine.{name}" for name in ("running", "calling", "here", "choosing"))
 
 
 def without_ours(error: BaseException) -> BaseException:
