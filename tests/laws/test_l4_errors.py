@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from laws.functions import ERRORS, Raise, echo, follow, own_pid, raise_falsy
 from laws.oracle import error_as_data, outcome_of
 from laws.strategies import breaking
-from taskpar import CrossingError, Executor, Record, Task, record_of
+from taskpar import CrossingError, Executor, Record, Task, call, record_of
 
 
 def error_of(call: Any) -> BaseException:
@@ -38,6 +38,18 @@ def test_an_error_that_is_false_is_an_error_all_the_same(executor: Executor) -> 
     serial = error_as_data(error_of(raise_falsy))
     assert error_as_data(error_of(lambda: list(executor.map(raise_falsy, [1])))) == serial
     assert error_as_data(error_of(lambda: executor.run([Task(raise_falsy)]))) == serial
+
+
+@pytest.mark.parametrize("name", sorted(ERRORS))
+def test_an_error_of_the_last_attempt_does_not_lead_to_those_before(
+    executor: Executor, name: str
+) -> None:
+    """It is what one call raises; that it is not the first one, its notes tell."""
+    serial = error_as_data(error_of(ERRORS[name]))
+    trying = executor.options(retries=2, retry_delay=0.001)
+    inputs = [Task(ERRORS[name])]
+    assert error_as_data(error_of(lambda: list(trying.map(call, inputs)))) == serial
+    assert error_as_data(error_of(lambda: trying.run(inputs))) == serial
 
 
 @pytest.mark.parametrize("name", sorted(ERRORS))

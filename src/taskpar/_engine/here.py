@@ -113,13 +113,18 @@ class Here(Mapping):
                 try:
                     add(call(item))
                 except BaseException as error:  # noqa: BLE001  # also SystemExit: it is the call's
-                    add(self._tried_again(item, start + len(outcomes), error))
-                    return
+                    failed = [error]
+                else:
+                    continue
+                # Out here, else the error of a second attempt would have the first as its context.
+                add(self._tried_again(item, start + len(outcomes), failed))
+                return
         finally:
             del outcomes, add  # the tracebacks of errors lead to this frame
 
-    def _tried_again(self, item: Any, index: int, error: BaseException) -> Any:
+    def _tried_again(self, item: Any, index: int, failed: list[BaseException]) -> Any:
         """Try a call again that has failed, if that is wanted; return its outcome."""
+        error = failed.pop()
         for attempt in range(1, self._rules.retries + 1):
             seconds = self._attempts.retry(index, attempt, error, None)
             if seconds is None:
