@@ -13,7 +13,7 @@ from taskpar._engine.noting import last_notes, run_noted
 from taskpar.backends.dask_cluster import Cluster
 from taskpar.backends.other import Given, Host, Notes
 
-BATCH_SECONDS = 0.05
+BATCH_SECONDS = 0.1
 """How long a batch should take: there and back takes Dask some 10 ms, and a millisecond of each of
 several processes."""
 

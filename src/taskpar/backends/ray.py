@@ -18,8 +18,9 @@ from taskpar.backends.other import Given, Host, Notes
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-BATCH_SECONDS = 0.02
-"""How long a batch should take: there and back takes Ray some milliseconds."""
+BATCH_SECONDS = 0.05
+"""How long a batch should take: there and back takes Ray some milliseconds, several of them of the
+processors' time."""
 
 LOOK_SECONDS = 1.0
 """How old it may be, what is known of nodes, when a batch comes home: Ray tells of none that comes
