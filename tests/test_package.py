@@ -56,6 +56,15 @@ def test_importing_names_of_taskpar_loads_nothing_that_is_not_needed_yet():
     assert not {"taskpar._engine.engine", "taskpar._engine.ledger"} & found
 
 
+def test_a_new_worker_imports_nothing_that_only_errors_need():
+    """What multiprocessing itself imports to start one is there anyway."""
+    there = "import multiprocessing.connection, multiprocessing.spawn, multiprocessing.util"
+    found = _modules_loaded_by("from taskpar.backends import worker") - _modules_loaded_by(there)
+    assert "taskpar._engine.running" in found
+    rare = {"cloudpickle", "concurrent", "dataclasses", "inspect", "logging", "pathlib"}
+    assert not {name for name in found if name.split(".")[0] in rare}
+
+
 def test_type_checkers_and_python_find_the_public_names_in_the_same_places():
     """What is imported for type checkers at the top is what is found when a name is asked for."""
     tree = ast.parse(inspect.getsource(taskpar))

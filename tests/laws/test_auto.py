@@ -6,7 +6,6 @@ import time
 from functools import partial
 from itertools import count, islice
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -184,24 +183,6 @@ def test_an_error_that_ends_a_loop_lets_the_rest_go(retries: int | None) -> None
         with pytest.raises(ValueError, match="1"):
             list(trying.map(partial(fail_or_count, counter), range(50)))
     assert counter.value <= 3
-
-
-def test_ctrl_c_between_two_calls_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What has been run before it is there when somebody reads on, and is not run again."""
-    run, counter = choosing.Choosing._run, SharedCounter()
-
-    def interrupted(job: choosing.Choosing, items: Any, start: int, outcomes: list[Any]) -> None:
-        run(job, items[:1], start, outcomes)
-        raise KeyboardInterrupt
-
-    with AutoExecutor(2) as executor:
-        results = executor.map(partial(counted, counter), [0.0] * 20)
-        monkeypatch.setattr(choosing.Choosing, "_run", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            next(results)
-        monkeypatch.setattr(choosing.Choosing, "_run", run)
-        assert list(results) == [0.0] * 20
-    assert counter.value == 20
 
 
 def die(_: object) -> None:

@@ -158,19 +158,17 @@ def name_semaphores() -> None:
 def shared_memory_names(semaphores: str = SEMAPHORES) -> frozenset[str]:
     """Name shared memory of ours on this machine; semaphores are ours that begin like this."""
     names = os.listdir(_SHM) if _SHM.exists() else []
-    notes = [name for name in names if name.startswith("taskpar-")]
-    ours = _ours() if notes else frozenset()
-    notes = [name for name in notes if (maker := name.split("-")[1]) in ours or not _lives(maker)]
-    return frozenset(notes).union(name for name in names if name.startswith(f"sem.{semaphores}"))
+    ours = {name for name in names if name.startswith(f"sem.{semaphores}")}
+    notes = {name for name in names if name.startswith("taskpar-")}
+    return frozenset(ours | {note for note in notes if not _is_of_others(note)})
 
 
-def _ours() -> frozenset[str]:
-    """Return the numbers of this process and of those that come from it."""
-    return frozenset(map(str, (os.getpid(), *(each.pid for each in descendants(os.getpid())))))
-
-
-def _lives(pid: str) -> bool:
-    return Path("/proc", pid).exists()
+def _is_of_others(note: str) -> bool:
+    """Tell whether a program beside the tests is at work on it: its name has the number of that."""
+    maker = note.split("-")[1]
+    if not Path("/proc", maker).exists():
+        return False
+    return maker not in {str(os.getpid()), *(str(each.pid) for each in descendants(os.getpid()))}
 
 
 def _shared_memory() -> Iterator[Resource]:

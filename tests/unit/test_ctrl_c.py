@@ -4,6 +4,7 @@ import signal
 import threading
 
 import pytest
+from counting import ended_well, forked, in_threads, posix
 
 from taskpar._system import ctrl_c
 
@@ -35,6 +36,22 @@ def test_it_is_raised_at_the_end_of_the_block():
     with pytest.raises(KeyboardInterrupt):
         whole(done, press)
     assert done == [True]
+
+
+@posix
+def test_the_main_thread_of_a_forked_process_is_the_one_that_forked():
+    """Whichever it was here."""
+    well = []
+
+    def be_main():
+        assert ctrl_c.in_main_thread()
+
+    def fork():
+        well.append(ended_well(forked(be_main)))
+
+    fork()
+    in_threads(fork)
+    assert well == [True, True]
 
 
 def test_within_another_block_it_waits_for_the_end_of_that():

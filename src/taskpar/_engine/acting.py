@@ -197,8 +197,9 @@ class Actor:
 
 def _size_of(parcel: Parcel) -> int:
     inside = len(parcel.content) if isinstance(parcel.content, bytes) else 0
-    pieces = parcel.loan.pieces if parcel.loan is not None else ()
-    return inside + sum(size for _, _, size in pieces) if pieces else inside
+    if parcel.loan is not None and parcel.loan.pieces:
+        inside += sum(size for _, _, size in parcel.loan.pieces)
+    return inside
 
 
 def _failure(call: int, offset: int | None, late: bool, news: News) -> BaseException:

@@ -69,11 +69,10 @@ class Constants:
         buffers: list[memoryview] = []
         pickled = pickling.dumps(function, buffers)
         unwritable = is_unwritable(function)
-        if not buffers and len(pickled) <= SMALL:
+        if len(pickled) + sum(piece.nbytes for piece in buffers) <= SMALL:
+            pickled = pickling.dumps(function) if buffers else pickled
             return None, unwritable, pickled, None, None
         pieces = [memoryview(pickled), *(piece.cast("B") for piece in buffers)]
-        if sum(piece.nbytes for piece in pieces) <= SMALL:
-            return None, unwritable, pickling.dumps(function), None, None
         with self._lock:
             known = list(reversed(self._sent))
         known = [sent for sent in known if sent.is_made_of(pieces, unwritable)][:1]

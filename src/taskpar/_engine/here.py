@@ -29,6 +29,9 @@ class Here(Mapping):
     """Whether calls are run here, so far."""
     _next = 0
     """The first call that neither has been run here nor is being."""
+    _failures = (-1, 0)
+    """The last call that was to be tried again, and how often it had failed: if Ctrl-C comes before
+    it is, who reads on has it run, but no more often than was asked for."""
 
     def _begin(self) -> None:
         # Held until the engine knows of the calls that are handed over: the reader waits for that.
@@ -125,7 +128,9 @@ class Here(Mapping):
     def _tried_again(self, item: Any, index: int, failed: list[BaseException]) -> Any:
         """Try a call again that has failed, if that is wanted; return its outcome."""
         error = failed.pop()
-        for attempt in range(1, self._rules.retries + 1):
+        failures = self._failures[1] if self._failures[0] == index else 0
+        for attempt in range(failures + 1, self._rules.retries + 1):
+            self._failures = index, attempt
             seconds = self._attempts.retry(index, attempt, error, None)
             if seconds is None:
                 break

@@ -74,7 +74,8 @@ class Submissions:
         self._options = options
         self._numbers = numbers
         self._rules = rules_of(self._apart(options, engine.backend), fail_fast=False)
-        self._plainly = manner_of(options.updated(relay=None), engine.backend, None)
+        self._manner = manner_of(options.updated(relay=None), engine.backend, None)
+        """That of calls without context variables of which nothing is relayed: most of them."""
         self._attempts = Attempts(options)
         self.tally = Tally(engine.tally)
         self._lock = threading.Lock()
@@ -132,7 +133,7 @@ class Submissions:
             if call is None or not call.goes_with(first) or self._begun(index) is None:
                 break
             some.append(call)
-        manner = self._plainly
+        manner = self._manner
         if first.context is not None or self._options.relay is not None:
             manner = manner_of(self._options, self._engine.backend, first.context)
         if any(call.kwargs for call in some):
