@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 from places import LOADED, WITHIN, each_kind_in_processes, everywhere, in_processes, outcomes
 
-from rig.executors import Bench
+from rig.executors import PROCESS_KINDS, Bench
+from rig.scripts import run_script
 from rig.waiting import eventually
 from taskpar import TaskTimeoutError
 
@@ -43,7 +44,7 @@ def another_thread_has_the_lock():
     thread.start()
     assert held.wait(WITHIN)
     try:
-        yield
+        yield thread.name
     finally:
         release.set()
         thread.join()
@@ -67,6 +68,39 @@ def test_pain_04_fork_is_used_only_where_it_is_asked_for(bench):
     """On every version of Python: what is not told how to start has fresh locks."""
     with another_thread_has_the_lock(), bench.make() as executor:
         assert list(executor.map(take_the_lock, range(4))) == list(range(4))
+
+
+@in_processes
+def test_pain_04_who_asks_for_fork_is_told_once_which_threads_run(bench):
+    """Where the executor is used first; nobody else is told anything."""
+    warning = warnings.catch_warnings(record=True)
+    with another_thread_has_the_lock() as name, warning as seen, bench.make() as executor:
+        warnings.simplefilter("always")
+        assert list(executor.map(abs, [-1])) == [1]
+        assert executor.submit(abs, -2).result(WITHIN) == 2
+    told = [each for each in seen if name in str(each.message)]
+    assert len(told) == (1 if bench.start == "fork" else 0)
+    for each in told:
+        assert each.category is RuntimeWarning
+        assert each.filename == __file__
+        assert "taskpar-" not in str(each.message)
+
+
+@pytest.mark.parametrize("kind", PROCESS_KINDS)
+def test_pain_04_a_program_without_threads_is_told_nothing(kind, tmp_path):
+    """Threads of ours are no news: they hold nothing that a worker needs."""
+    done = run_script(
+        f"""
+        from taskpar import {kind.title()}Executor
+        made = [{kind.title()}Executor(2, mp_context="fork") for _ in range(2)]
+        for executor in made:
+            print(list(executor.map(abs, [-1, 2])))
+        for executor in made:
+            executor.shutdown()
+        """,
+        tmp_path,
+    )
+    assert (done.stdout, done.stderr) == ("[1, 2]\n[1, 2]\n", "")
 
 
 def log_something(number):

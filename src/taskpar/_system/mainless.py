@@ -19,6 +19,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar, cast
 
 from taskpar._system import ctrl_c
+from taskpar._system.forking import check_forkable
 
 # ruff: noqa: SLF001  # the fork server's own state, in the two functions that say why
 
@@ -91,20 +92,6 @@ def _main_hidden() -> Generator[None]:
         spawn.get_preparation_data = ask
 
 
-def _check_forkable() -> None:
-    """Check that a child which is forked now can live.
-
-    Raises:
-        RuntimeError: It would crash at once, in Python itself.
-    """
-    interpreters = sys.modules.get("concurrent.interpreters")  # from Python 3.14, and if in use
-    if interpreters is not None and len(interpreters.list_all()) > 1:
-        raise RuntimeError(
-            "this process has sub-interpreters, beside which Python cannot fork (gh-139759): "
-            "use mp_context='forkserver', or shut down first what runs on them"
-        )
-
-
 class _Mainless(BaseProcess):
     """Mixed in before the process class of a start method and the class that is to run."""
 
@@ -129,9 +116,9 @@ class _Mainless(BaseProcess):
             super().start()
 
     def _fork(self) -> None:
-        _check_forkable()
+        check_forkable()
         with warnings.catch_warnings():
-            # Who asks for fork has been told in the documentation what threads mean for it.
+            # `warn_of_threads` has said so, once, and named them.
             warnings.filterwarnings("ignore", ".*multi-threaded.*fork", DeprecationWarning)
             super().start()
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from taskpar._engine import exceptions, wire
 from taskpar._engine.backend import Death, Parcel, Report, WorkerInfo
 from taskpar._system import lifeline
+from taskpar._system.forking import warn_of_threads
 from taskpar._system.mainless import mainless
 from taskpar.backends import pool_worker
 from taskpar.backends.pool_life import Life, unstarted
@@ -50,6 +51,7 @@ class PoolBackend:
         most: int,
     ) -> None:
         self.slots = slots
+        self._context = context
         self._process_class: type[BaseProcess] = mainless(context, None, _PRELOADED)
         self._startup = wire.pack_startup(initializer, initargs)
         self._most = most
@@ -63,6 +65,7 @@ class PoolBackend:
     def start(self, report: Report) -> None:
         """Remember whom to tell; pools come with the work."""
         self._report = report
+        warn_of_threads(self._context)
         lifeline.read_end()  # it starts a process: another thread could miss Ctrl-C meanwhile
 
     # ---------------------------------------------------------------------------- sending

@@ -17,6 +17,7 @@ from taskpar._engine import exceptions
 from taskpar._engine.backend import Death, Parcel, Report, WorkerInfo
 from taskpar._system import ctrl_c, lifeline
 from taskpar._system.arena import Arena, Loan
+from taskpar._system.forking import warn_of_threads
 from taskpar._system.watch import Watch
 from taskpar.backends.board import Board
 from taskpar.backends.hearing import Hearing
@@ -68,6 +69,7 @@ class QueueBackend:
     def start(self, report: Report) -> None:
         """Start the listener; workers come with the work."""
         self._report = report
+        warn_of_threads(self._hiring.context)
         lifeline.read_end()  # it starts a process: another thread could miss Ctrl-C meanwhile
         self._board = Board(2 * self.slots)
         self._arena = Arena.made(self._hiring.shared // 2)
