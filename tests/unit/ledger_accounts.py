@@ -6,6 +6,7 @@ from math import inf
 
 from taskpar._engine.events import Action, Event, Final, Kill, Retry, Rules
 from taskpar._engine.ledger import Ledger
+from taskpar._engine.waiting import Bounds
 
 WAITS, DELAYED, ARRIVES, ASKED, HOME, DROPPED, FORGOTTEN = (
     "waits",
@@ -99,11 +100,12 @@ class Accounts:
     Args:
         slots: How many batches may be out at once; 0: it is inline.
         largest: The most calls that a batch may have.
+        alone: How many times as long as usual it may take where no other job waits.
     """
 
-    def __init__(self, slots: int, largest: int | None = None) -> None:
-        self.ledger = Ledger(slots, largest)
-        self.slots, self.largest = slots, largest
+    def __init__(self, slots: int, largest: int | None = None, alone: int = 1) -> None:
+        self.ledger = Ledger(slots, Bounds(largest, alone=alone))
+        self.slots, self.largest, self.alone = slots, largest, alone
         self.real = self.skew = self.told = 0.0  # the time; the clock's fault; the latest told
         self.moment = 0
         self.jobs: dict[int, SimulatedJob] = {}

@@ -34,7 +34,7 @@ def one_of(things: Iterable[T], draw: Draw) -> T | None:
 
 def begin(draw: Draw) -> World:
     """A backend says what it has (no slots: it is inline), and a user calls ``map``."""
-    world = World(draw(5), (None, None, 1, 2, 5)[draw(5)])
+    world = World(draw(5), (None, None, 1, 2, 5)[draw(5)], (1, 4)[draw(2)])
     a_new_job(world, draw)
     return world
 

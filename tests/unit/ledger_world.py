@@ -23,6 +23,7 @@ class World(Checks):
     Args:
         slots: How many batches may be out at once; 0: it is inline.
         largest: The most calls that a batch may have.
+        alone: How many times as long as usual it may take where no other job waits.
     """
 
     # ------------------------------------------------------------------------------ the clocks

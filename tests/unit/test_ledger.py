@@ -19,7 +19,7 @@ from taskpar._engine.events import (
     Wanted,
 )
 from taskpar._engine.ledger import MAX_BARREN_DEATHS, Ledger
-from taskpar._engine.waiting import FIRST_BATCH, LEAST_PART, TARGET_SECONDS
+from taskpar._engine.waiting import FIRST_BATCH, LEAST_PART, TARGET_SECONDS, Bounds
 
 
 def sizes(actions):
@@ -122,8 +122,8 @@ def test_jobs_take_turns():
 
 def test_no_batch_is_bigger_than_the_backend_takes():
     """Whatever the user asked for."""
-    assert sizes(Ledger(3, largest_batch=1).handle(Submitted(0, 0, 9, Rules(4)))) == [1, 1, 1]
-    ledger = Ledger(3, largest_batch=2)
+    assert sizes(Ledger(3, Bounds(largest=1)).handle(Submitted(0, 0, 9, Rules(4)))) == [1, 1, 1]
+    ledger = Ledger(3, Bounds(largest=2))
     ledger.handle(Submitted(0, 0, 90))
     assert sizes(ledger.handle(Done(0, 1, 0.0))) == [2]
 
@@ -136,6 +136,20 @@ def test_first_batches_are_short_and_later_ones_last_as_long_as_is_good():
     (quick,) = sizes(ledger.handle(Done(0, FIRST_BATCH, FIRST_BATCH * each)))
     assert quick == pytest.approx(1000, abs=1)
     assert sizes(ledger.handle(Done(1, 1, 60.0))) == [1]
+
+
+def test_where_no_other_job_waits_batches_may_last_longer():
+    """So many times as long; as soon as another waits, as long as ever."""
+    ledger, rules = Ledger(1, Bounds(alone=4)), Rules(pace=TARGET_SECONDS / 1000)
+    (alone,) = sizes(ledger.handle(Submitted(0, 0, 10**6, rules)))
+    assert alone == pytest.approx(4000, abs=1)
+    ledger.handle(Submitted(1, 0, 10**6, rules))
+    (first,) = sizes(ledger.handle(Done(0, alone, 4 * TARGET_SECONDS)))
+    (second,) = sizes(ledger.handle(Done(1, first, TARGET_SECONDS)))
+    assert (first, second) == pytest.approx((1000, 1000), abs=1)
+    ledger.handle(Closed(1))
+    (again,) = sizes(ledger.handle(Done(2, second, TARGET_SECONDS)))
+    assert again == pytest.approx(4000, abs=10)
 
 
 def test_batches_shrink_towards_the_end():

@@ -60,6 +60,13 @@ def fail(number):
     return REFUSED if number == 3 else [number]
 
 
+def refuse(number):
+    """Raise for 1; two of these fill a slice of time."""
+    takes(TWO_THIRDS)
+    if number == 1:
+        raise ValueError(number)
+
+
 TWO_THIRDS = running.SLICE_SECONDS * 2 / 3
 
 
@@ -78,6 +85,19 @@ def test_a_batch_ends_with_its_slice_of_time(clock):
     assert len(crossed(takes, [0.0] * 5, manner=SLICES)) == 5
     reply = read_reply(running.run(packed(takes, [TWO_THIRDS] * 5, manner=SLICES)))
     assert (reply.count, reply.seconds) == (2, pytest.approx(2 * TWO_THIRDS))
+
+
+def test_slices_follow_each_other_for_a_while(clock):
+    """Each is handed over, and the worker need not wait; then what is left goes back."""
+    assert counts(packed(takes, [TWO_THIRDS] * 20, manner=SLICES)) == [2, 2, 2]
+    assert counts(packed(takes, [TWO_THIRDS] * 5, manner=SLICES)) == [2, 2, 1]
+    assert counts(packed(takes, [100.0] * 5, manner=SLICES)) == [1]
+
+
+def test_no_slice_follows_one_with_an_error(clock):
+    """The job may end with it: nothing behind it is to be started before it was read."""
+    assert counts(packed(refuse, [0, 0, 0, 1, 0, 0, 0], manner=SLICES)) == [2, 2, 0]
+    assert counts(packed(refuse, [0, 0, 0, 1, 0, 0, 0])) == [2, 2, 2, 1]
 
 
 def test_a_whole_batch_runs_to_its_end(clock):

@@ -36,11 +36,14 @@ What a backend declares: how many ``slots`` it has, whether it is ``inline``, wh
 share the caller's memory (``direct``: payloads are passed as they are) or get bytes, whether it
 ``can_kill`` a worker, and the ``largest_batch`` that it takes (None: no bound). Where messages take
 long, it may have ``batch_seconds``: how long a batch should take instead of the usual 10 ms, and
-how much finished work a death may therefore cost.
+how much finished work a death may therefore cost. Where it ``can_kill``, a batch may take longer, as
+parts of it come home meanwhile.
 """
 
 from abc import abstractmethod
 from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from taskpar._engine.waiting import ALONE, TARGET_SECONDS, Bounds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -167,6 +170,15 @@ def batch_seconds(backend: Backend) -> float | None:
     """Return how long a batch should take there; None: as long as usual."""
     seconds: float | None = getattr(backend, "batch_seconds", None)
     return seconds
+
+
+def bounds_of(backend: Backend) -> Bounds:
+    """Return how big batches may be there.
+
+    Where each call may have a time limit, what is done comes home while its batch goes on.
+    """
+    alone = ALONE if backend.can_kill else 1
+    return Bounds(backend.largest_batch, batch_seconds(backend) or TARGET_SECONDS, alone)
 
 
 class KillingBackend(Backend, Protocol):

@@ -27,7 +27,7 @@ from typing import cast
 from taskpar._engine import events
 from taskpar._engine.acting import NO_NEWS, Actor, News
 from taskpar._engine.alarm import Alarm
-from taskpar._engine.backend import Backend, Death, HearingBackend, WorkerInfo, batch_seconds
+from taskpar._engine.backend import Backend, Death, HearingBackend, WorkerInfo, bounds_of
 from taskpar._engine.job import Job
 from taskpar._engine.leaving import close_at_exit
 from taskpar._engine.ledger import Ledger
@@ -48,7 +48,7 @@ class Engine:
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
         slots = 0 if backend.inline else backend.slots
-        self._ledger = Ledger(slots, backend.largest_batch, batch_seconds(backend))
+        self._ledger = Ledger(slots, bounds_of(backend))
         self._lock = threading.Lock()
         self.jobs: dict[int, Job] = {}
         self._numbers = count()

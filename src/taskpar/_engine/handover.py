@@ -17,7 +17,7 @@ from typing import Any
 from taskpar._engine import exceptions
 from taskpar._engine.beside import Store, packed
 from taskpar._engine.compact import is_scalar
-from taskpar._engine.reply import crossing, sealed_reply
+from taskpar._engine.reply import crossing, has_failed, sealed_reply
 from taskpar._engine.wire import PLAIN
 from taskpar._model.outcome import Error
 
@@ -62,6 +62,8 @@ class Outcomes:
         self.store = store
         self.last = 0.0
         """How many seconds the last call took, if that was long."""
+        self.well = True
+        """Whether all calls may still be run here, and none of what was handed over is an error."""
         self._done: list[Any] = []
         self._began = perf_counter()
         self._handing = threading.Lock()
@@ -107,7 +109,9 @@ class Outcomes:
             rest = self._rest if give_back else None
             returned = 0 if rest is None else sum(1 for _ in rest)
             if self._part is not None and (self._done or returned):
-                self._part(self._reply(returned))
+                reply = self._reply(returned)
+                self.well &= not (returned or has_failed(reply))
+                self._part(reply)
 
 
 class _Second:

@@ -31,7 +31,7 @@ from typing import get_args
 
 from taskpar._engine import events
 from taskpar._engine.events import Action, Blame, Drop, Event, Kill, Look, Retry, Send, Stop
-from taskpar._engine.waiting import TARGET_SECONDS, Alarms, Batch, Waiting
+from taskpar._engine.waiting import USUAL, Alarms, Batch, Bounds, Waiting
 
 MAX_BARREN_DEATHS = 8
 """Workers may die this often in a row before they start a call, beside one in each slot, as all
@@ -45,17 +45,14 @@ class Ledger:
 
     Args:
         slots: How many batches may be out at once; 0 where calls run only when they are `Wanted`.
-        largest_batch: The most calls that a batch may have; None: no bound.
-        seconds: How long a batch should take; None: as long as usual.
+        bounds: How big these may be.
     """
 
-    def __init__(
-        self, slots: int, largest_batch: int | None = None, seconds: float | None = None
-    ) -> None:
+    def __init__(self, slots: int, bounds: Bounds = USUAL) -> None:
         self.free = slots
         self.broken = self.closing = self.stopped = self._cancelling = False
         self._slots = slots
-        self._largest, self._seconds = largest_batch, seconds or TARGET_SECONDS
+        self._bounds = bounds
         self._jobs: dict[int, Waiting] = {}
         self._row: deque[Waiting] = deque()
         self._out: dict[int, Batch] = {}
@@ -305,8 +302,7 @@ class Ledger:
         while self.free > 0 and self._row:
             job = self._row.popleft()
             job.queued = False
-            its_slots = self._slots / (1 + len(self._row))
-            taken = job.take(job.batch_size(its_slots, self._largest, self._seconds))
+            taken = job.take(job.batch_size(self._slots, len(self._row), self._bounds))
             if taken is not None:
                 self._queue(job)
                 self.free -= 1

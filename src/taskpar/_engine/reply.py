@@ -155,6 +155,11 @@ def count_of(reply: bytes) -> int:
     return _HEADER.unpack_from(reply)[1]  # type: ignore[no-any-return]  # as the header says
 
 
+def has_failed(reply: bytes) -> bool:
+    """Tell whether a reply carries an error."""
+    return bool(_HEADER.unpack_from(reply)[4])
+
+
 def read_reply(data: bytes | memoryview, shelf: "Shelf | None" = None) -> Reply:
     """Read the head of a reply; the body stays bytes.
 

@@ -19,6 +19,7 @@ from taskpar._engine.beside import unpacked
 from taskpar._engine.calling import Call, calling, shaped
 from taskpar._engine.handover import SLICE_SECONDS, Outcomes, Part, sealed, watched
 from taskpar._engine.reply import Reply
+from taskpar._engine.waiting import ALONE
 from taskpar._engine.wire import PLAIN, Calls, Manner
 from taskpar._model.outcome import Error
 from taskpar._system.memory import own_peak_quickly
@@ -28,6 +29,9 @@ _GLANCE_SECONDS = SLICE_SECONDS / 40
 
 _MOST_UNTIMED = 64
 """How many calls that may be, as the next ones may be slower."""
+
+BATCH_SECONDS = ALONE * SLICE_SECONDS
+"""How long slices follow each other, before what is left of a batch is given back."""
 
 if TYPE_CHECKING:
     from taskpar._system.arena import Arena, Shelf
@@ -153,10 +157,11 @@ class _Batch:
         self._row = row
         self._manner = manner
         self._outcomes = outcomes
+        self._until = inf
 
     def run(self, items: Sequence[Any], part: Part | None, enough: Callable[[], bool]) -> bytes:
         """Run them; return the last reply."""
-        done = 0
+        done, self._until = 0, perf_counter() + BATCH_SECONDS
         while True:
             self._row.begin(own_peak_quickly())
             # With one call, or with each handed over at once, there is nothing to look after.
@@ -168,10 +173,18 @@ class _Batch:
             self._row.leave()  # nobody is to blame for a death while outcomes are handed over
             done += ran
             items = items[ran:]
-            on = part is not None and (self._manner.whole or self._manner.timed)
-            if not (on and ran and len(items)) or enough():
+            left = part is not None and ran and len(items)
+            if not (left and self._goes_on()) or enough():
                 return self._outcomes.reply()
             self._outcomes.hand_over()
+            if not self._goes_on():
+                return self._outcomes.reply()
+
+    def _goes_on(self) -> bool:
+        """Tell whether the next slice may follow; not behind an error, which may end the job."""
+        if self._manner.whole or self._manner.timed:
+            return True
+        return self._outcomes.well and perf_counter() < self._until
 
     def _slice(self, items: Iterator[Any], first: int, *, whole: bool) -> int:
         """Run calls until the time is up; tell how many.

@@ -4,12 +4,18 @@ from collections import deque
 from collections.abc import Iterator
 from heapq import heapify, heappop, heappush
 from math import ceil, inf
+from typing import NamedTuple
 
 from taskpar._engine.events import ANY, Drop, Rules, Settle
 
 TARGET_SECONDS = 0.01
 """How long a batch should take: long against the 0.1 ms of a message there and back, short
 against what a reader notices, so that a batch costs neither throughput nor latency."""
+
+ALONE = 4
+"""How many times as long a batch of a job may take that no other waits beside, where its worker
+hands over what is done meanwhile: it need not wait for the next batch so often, and the caller has
+fewer to send."""
 
 LEAST_PART = 1 / 40
 """What part of that it should take at the least, also at the tail: to be quicker than a message
@@ -22,6 +28,23 @@ keep others waiting behind it while a worker is idle."""
 SHARE = 2
 """A batch takes at most 1/(SHARE x slots) of what waits, so batches shrink towards the tail. Where
 several jobs wait, each counts as if it had its part of the slots: the others fill the rest."""
+
+
+class Bounds(NamedTuple):
+    """How big batches may be.
+
+    Args:
+        largest: The most calls in one; None: any number.
+        seconds: How long one should take.
+        alone: How many times as long, where no other job waits.
+    """
+
+    largest: int | None = None
+    seconds: float = TARGET_SECONDS
+    alone: int = 1
+
+
+USUAL = Bounds()
 
 
 class Batch:
@@ -245,18 +268,25 @@ class Waiting:
         """Whether no call is to be started any more."""
         return not (self.count or self.delayed or self.asked)
 
-    def batch_size(
-        self, slots: float, largest: int | None = None, seconds: float = TARGET_SECONDS
-    ) -> int:
-        """Tell how many calls the next batch should have, if a job has so many slots for itself."""
+    def batch_size(self, slots: int, others: int, bounds: Bounds) -> int:
+        """Tell how many calls the next batch should have.
+
+        Args:
+            slots: How many batches may be out at once.
+            others: How many other jobs wait for these.
+            bounds: How big it may be.
+        """
         if self.rules.chunksize is not None:
             size = self.rules.chunksize
         else:
-            share = ceil(max(self.count, self.most) / max(1, SHARE * slots))
-            a_second = self._seen / (self._seconds + 1e-9)  # calls
-            lasts = int(seconds * a_second) if self._seen else FIRST_BATCH
-            size = max(1, min(max(share, int(LEAST_PART * seconds * a_second)), lasts))
-        return size if largest is None else min(size, largest)
+            share = ceil(max(self.count, self.most) / max(1, SHARE * slots / (1 + others)))
+            of_a_batch = bounds.seconds * self._seen / (self._seconds + 1e-9)  # calls
+            # Behind a call that has a limit, or may be cancelled, the others can't go elsewhere.
+            alone = not (others or self.rules.time_limit or self.rules.kill)
+            most = of_a_batch * bounds.alone if alone else of_a_batch
+            lasts = int(most) if self._seen else FIRST_BATCH
+            size = max(1, min(max(share, int(LEAST_PART * of_a_batch)), lasts))
+        return size if bounds.largest is None else min(size, bounds.largest)
 
 
 class Alarms:
