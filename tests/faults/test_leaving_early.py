@@ -20,6 +20,7 @@ from places import LOADED, WITHIN, each_kind_in_processes, everywhere, gate, out
 from rig.executors import Bench
 from rig.waiting import eventually
 from taskpar import ExecutorClosedError, InitializerError, Worker
+from taskpar._engine.ledger import Ledger
 
 ENDS_WITHIN = 3.0 + LOADED  # seconds in which a program ends
 
@@ -272,3 +273,64 @@ def test_a_worker_that_is_just_being_started_is_stopped_too(kind):
     in_time(executor.shutdown)
     in_time(sending.join)
     assert time.monotonic() - began < WITHIN
+
+
+# ------------------------------------------------------------------------- the garbage collector
+def unread(executor, _):
+    """Let results go of which nobody has read any."""
+    gone = [executor.map(abs, range(5))]
+    return gone.clear
+
+
+def half_read(executor, _):
+    """Let results go of which somebody has read some."""
+    gone = [executor.map(abs, range(5))]
+    assert next(gone[0]) == 0
+    return gone.clear
+
+
+def shut_down(executor, _):
+    """Shut down, as an owner's finalizer may."""
+    return executor.shutdown
+
+
+def cancel(executor, futures):
+    """Cancel what was submitted."""
+    futures += [executor.submit(abs, number) for number in range(5)]
+    return lambda: [future.cancel() for future in futures]
+
+
+def submit(executor, futures):
+    """Submit something."""
+    return lambda: futures.append(executor.submit(abs, -5))
+
+
+@everywhere
+@pytest.mark.parametrize("deed", [unread, half_read, shut_down, cancel, submit])
+def test_pain_25_the_garbage_collector_may_come_while_an_executor_keeps_its_books(
+    bench, deed, monkeypatch
+):
+    """It runs finalizers in the middle of that, in the same thread; nothing hangs, nor is lost."""
+    handle, deeds, futures, seen = Ledger.handle, [], [], []
+
+    def interrupted(self, event, now=0.0):
+        while deeds:
+            deeds.pop()()
+        return handle(self, event, now)
+
+    monkeypatch.setattr(Ledger, "handle", interrupted)
+    with gate() as (path, let_in), bench.make() as executor:
+        results, finalizer = executor.map(abs, range(9)), deed(executor, futures)
+        if bench.kind == "serial":
+            let_in(1)
+            deeds.append(finalizer)
+        last = executor.submit(take_one, path)
+        if bench.kind != "serial":
+            deeds.append(finalizer)
+            let_in(1)
+        in_time(last.result)
+        in_time(lambda: seen.extend(results))
+        assert seen == list(range(9))
+        assert deeds == []
+        in_time(lambda: wait(futures))
+        assert {future.result() for future in futures if not future.cancelled()} <= set(range(6))

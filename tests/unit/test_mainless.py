@@ -121,7 +121,17 @@ def test_a_start_that_fails_leaves_main_as_it_was(start):
     with pytest.raises(Exception, match="lambda"):
         process.start()
     assert {name: getattr(main, name, "none") for name in before} == before
-    assert not module._starting.locked()
+    free = []
+
+    def look():
+        if module._starting.acquire(blocking=False):
+            module._starting.release()
+            free.append(True)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    thread.join()
+    assert free == [True]
 
 
 def test_a_main_without_a_file_gets_none():

@@ -36,8 +36,8 @@ What a backend declares: how many ``slots`` it has, whether it is ``inline``, wh
 share the caller's memory (``direct``: payloads are passed as they are) or get bytes, whether it
 ``can_kill`` a worker, and the ``largest_batch`` that it takes (None: no bound). Where messages take
 long, it may have ``batch_seconds``: how long a batch should take instead of the usual 10 ms, and
-how much finished work a death may therefore cost. Where it ``can_kill``, a batch may take longer, as
-parts of it come home meanwhile.
+how much finished work a death may therefore cost. Where it ``can_kill``, a batch may take longer,
+as parts of it come home meanwhile.
 """
 
 from abc import abstractmethod

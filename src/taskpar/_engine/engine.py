@@ -28,9 +28,9 @@ from taskpar._engine import events
 from taskpar._engine.acting import NO_NEWS, Actor, News
 from taskpar._engine.alarm import Alarm
 from taskpar._engine.backend import Backend, Death, HearingBackend, WorkerInfo, bounds_of
+from taskpar._engine.book import Book
 from taskpar._engine.job import Job
 from taskpar._engine.leaving import close_at_exit
-from taskpar._engine.ledger import Ledger
 from taskpar._engine.reply import reported
 from taskpar._engine.tally import Tally
 from taskpar._engine.unheard import Unheard
@@ -48,8 +48,8 @@ class Engine:
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
         slots = 0 if backend.inline else backend.slots
-        self._ledger = Ledger(slots, bounds_of(backend))
-        self._lock = threading.Lock()
+        self._ledger = Book(slots, bounds_of(backend))
+        self._lock = threading.RLock()  # the garbage collector may come here anywhere
         self.jobs: dict[int, Job] = {}
         self._numbers = count()
         self._pid = os.getpid()
@@ -57,7 +57,7 @@ class Engine:
         self._stopped = threading.Event()
         self._cause: BaseException | None = None
         self._unstarted: BaseException | None = None
-        self._forgotten: deque[int] = deque()
+        self._put_down: deque[events.Closed | events.Passed] = deque()
         self._unheard = Unheard()
         self._started = self._closing = self._abandoned = False
         self._doing = threading.local()
@@ -180,7 +180,7 @@ class Engine:
 
     def passed(self, number: int, call: int | None) -> None:
         """Learn that the reader has seen a call's error (None: that nobody will see any)."""
-        self.tell(events.Passed(number, call))
+        self._put(events.Passed(number, call))
 
     def hear(self, enough: Callable[[], bool], deadline: float | None = None) -> None:
         """Hear the workers here until it is ``enough``; or not so long, or not at all.
@@ -198,27 +198,25 @@ class Engine:
         self.tell(events.Cancelled(number, call))
 
     def forget(self, number: int) -> None:
-        """Let a job go: what waits of it is not run any more.
+        """Let a job go: what waits of it is not run any more."""
+        self._put(events.Closed(number))
 
-        The garbage collector may call this anywhere, also where the lock is held: then the holder
-        does it.
-        """
-        self._forgotten.append(number)
+    def _put(self, event: events.Closed | events.Passed) -> None:
+        """Let the ledger hear of a reader, without waiting: it may be the garbage collector."""
+        self._put_down.append(event)
         with self._whole():
             self._sweep()
 
     def _sweep(self) -> None:
-        """Close the jobs that were let go, unless the lock is held: its holder comes here too."""
-        while self._forgotten and self._lock.acquire(blocking=False):
+        """Take up what was put down, unless the lock is held: its holder comes here too."""
+        while self._put_down and self._lock.acquire(blocking=False):
             try:
-                number = self._forgotten.popleft() if self._forgotten else None
-                actions: list[events.Action] = []
-                if number is not None:
-                    actions = self._ledger.handle(events.Closed(number), monotonic())
+                event = self._put_down.popleft() if self._put_down else None
+                actions = [] if event is None else self._ledger.handle(event, monotonic())
             finally:
                 self._lock.release()
-            if number is not None:
-                self.jobs.pop(number, None)
+            if isinstance(event, events.Closed):
+                self.jobs.pop(event.job, None)
             self._do(actions)
 
     # --------------------------------------------------------------------- for backends
@@ -268,7 +266,7 @@ class Engine:
     def _settle_down(self) -> None:
         """Do what may wait until all actions are done."""
         self._alarm.look()
-        if self._forgotten:
+        if self._put_down:
             self._sweep()
 
     def _do(self, actions: list[events.Action], news: News = NO_NEWS) -> None:
@@ -329,8 +327,10 @@ class Engine:
         if self._pid != os.getpid():
             return  # the workers are those of the process that this one was forked from
         self._closing = True  # before the ledger learns of it: see `submit_soon`
+        with self._lock:
+            within = self._ledger.busy or getattr(self._doing, "row", None) is not None
         self.tell(events.Shutdown(cancel_futures, kill))
-        if not wait or getattr(self._doing, "row", None) is not None:
+        if not wait or within:
             return  # who comes from within a report would wait for himself
         while self.backend.inline and any(map(self._ledger.waiting, list(self.jobs))):
             self.tell(events.Wanted())

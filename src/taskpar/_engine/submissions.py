@@ -78,7 +78,7 @@ class Submissions:
         """That of calls without context variables of which nothing is relayed: most of them."""
         self._attempts = Attempts(options)
         self.tally = Tally(engine.tally)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # the garbage collector may come here anywhere
         self._number: int | None = None
         self._calls: dict[int, _Call] = {}
 

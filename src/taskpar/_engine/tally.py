@@ -25,7 +25,7 @@ class Tally:
 
     def __init__(self, whole: "Tally | None" = None) -> None:
         self._whole = whole
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # the garbage collector may come here anywhere
         self._calls = self._messages = self._sent = self._received = 0
         self._packing = self._sending = self._running = 0.0
         self._unpacking = self._waiting = 0.0

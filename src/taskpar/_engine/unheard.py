@@ -27,11 +27,15 @@ class Unheard:
 
     def taken(self) -> Iterator[Submitted]:
         """Take up all that is there, calls in a row as one."""
-        while self._events:
-            job, start, stop, rules, _ = self._events.popleft()
-            while self._events:
-                following = self._events[0]
+        following = self._next()
+        while following is not None:
+            job, start, stop, rules, _ = following
+            while (following := self._next()) is not None:
                 if (following.job, following.start) != (job, stop) or following.rules is not rules:
                     break
-                stop = self._events.popleft().stop
+                stop = following.stop
             yield Submitted(job, start, stop, rules)
+
+    def _next(self) -> Submitted | None:
+        """Take up one; others may do so at the same time, as the garbage collector likes."""
+        return self._events.popleft() if self._events else None

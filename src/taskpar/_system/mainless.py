@@ -25,10 +25,11 @@ from taskpar._system.forking import check_forkable
 
 W = TypeVar("W", bound=BaseProcess)
 
-_starting = threading.Lock()
+_starting = threading.RLock()
 """One start at a time: under fork, a process must not inherit the half-made pipes of another. And
 none while a child is asked for its exit code: multiprocessing asks all of them at every start, and
-two threads that ask at once take the answer from each other."""
+two threads that ask at once take the answer from each other. The garbage collector may come here
+anywhere: hence the kind of lock."""
 
 _UNBLOCK = "taskpar._system.unblock"
 
@@ -43,7 +44,7 @@ def _after_fork() -> None:
     multiprocessing fail; there is no public way to forget them.
     """
     global _starting
-    _starting = threading.Lock()
+    _starting = threading.RLock()
     module = sys.modules.get("multiprocessing.forkserver")
     server: Any = None if module is None else vars(module)["_forkserver"]
     if server is not None and server._forkserver_pid is not None:

@@ -76,7 +76,7 @@ class Link:
         preloaded = (*_PRELOADED, *hiring.preload)
         self.process = mainless(hiring.context, hiring.worker_class, preloaded)(name=name)
         self._writing = threading.Lock()
-        self._living = threading.Lock()
+        self._living = threading.RLock()  # the garbage collector may come here anywhere
         self._ended = False
         self._peak = 0
         self._why = ""

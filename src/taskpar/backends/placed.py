@@ -70,7 +70,7 @@ class PlacedBackend:
         self.name = f"taskpar-{getpid()}-{urandom(8).hex()}"
         """Begins the names of all tasks, and of notes; no other executor has the same."""
         self._engine = engine
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # the garbage collector may come here anywhere
         self._places: dict[str, int] = {}
         self._ahead = False
         self._out: dict[int, Out] = {}
