@@ -89,6 +89,10 @@ class Watched:
         cast("KillingBackend", self._backend).kill(ticket, position)
 
     # ----------------------------------------------------------------- what the backend calls
+    def serve(self) -> None:
+        """Pass it on."""
+        self._report.serve()
+
     def part(self, ticket: int, reply: object) -> None:
         """Pass a part on."""
         self._rule(ticket in self._out, f"a part of ticket {ticket}, which is not out")

@@ -1,6 +1,8 @@
 """Where the tests of faults run: every executor, those in processes under every start method."""
 
 import os
+import threading
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -76,3 +78,21 @@ def outcomes(results, count=10_000):
         except BaseException as error:
             read.append(error)
     return read
+
+
+def in_time(call, within=WITHIN):
+    """Call in another thread; fail if it does not return in time; return how long it took."""
+    began, raised = time.monotonic(), []
+
+    def run():
+        try:
+            call()
+        except BaseException as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(within)
+    assert not thread.is_alive(), "it hangs"
+    assert raised == []
+    return time.monotonic() - began

@@ -5,7 +5,6 @@ waited runs or is cancelled, as was asked for; a program that ends does not wait
 nobody reads, and says nothing of it (problem 25). A forked copy of an executor is refused.
 """
 
-import gc
 import os
 import threading
 import time
@@ -15,35 +14,25 @@ from itertools import islice
 
 import pytest
 from deeds import LONG, here, here_for, noted, take_one
-from places import LOADED, WITHIN, each_kind_in_processes, everywhere, gate, outcomes, places
+from places import (
+    LOADED,
+    WITHIN,
+    each_kind_in_processes,
+    everywhere,
+    gate,
+    in_time,
+    outcomes,
+    places,
+)
 
 from rig.executors import Bench
 from rig.waiting import eventually
 from taskpar import ExecutorClosedError, InitializerError, Worker
-from taskpar._engine.ledger import Ledger
 
 ENDS_WITHIN = 3.0 + LOADED  # seconds in which a program ends
 
 in_parallel = pytest.mark.parametrize("bench", places("thread", "process", "pool", "queue"))
 """All but the serial one, where nothing can be under way."""
-
-
-def in_time(call, within=WITHIN):
-    """Call in another thread; fail if it does not return in time; return how long it took."""
-    began, raised = time.monotonic(), []
-
-    def run():
-        try:
-            call()
-        except BaseException as error:
-            raised.append(error)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(within)
-    assert not thread.is_alive(), "it hangs"
-    assert raised == []
-    return time.monotonic() - began
 
 
 # ------------------------------------------------------------------------------ in which order
@@ -170,31 +159,6 @@ def test_shutdown_may_race_with_those_who_submit(bench):
     assert all(future.cancelled() or future.result(0) == 1 for future in futures)
 
 
-class Owner:
-    """Owns an executor, in a cycle, and ends it when it goes."""
-
-    def __init__(self, executor):
-        self.executor = executor
-        self.itself = self
-
-    def __del__(self):
-        self.executor.shutdown(wait=True)
-
-
-@everywhere
-def test_shutdown_may_come_from_a_finalizer(bench):
-    """Wherever the garbage collector runs it."""
-    futures = []
-
-    def use():
-        owner = Owner(bench.make())
-        futures.extend(owner.executor.submit(abs, -number) for number in range(5))
-
-    use()
-    in_time(gc.collect)
-    assert [future.result(WITHIN) for future in futures] == list(range(5))
-
-
 @everywhere
 def test_shutdown_in_the_middle_of_reading_ends(bench):
     """By the very thread that reads, within its loop."""
@@ -273,64 +237,3 @@ def test_a_worker_that_is_just_being_started_is_stopped_too(kind):
     in_time(executor.shutdown)
     in_time(sending.join)
     assert time.monotonic() - began < WITHIN
-
-
-# ------------------------------------------------------------------------- the garbage collector
-def unread(executor, _):
-    """Let results go of which nobody has read any."""
-    gone = [executor.map(abs, range(5))]
-    return gone.clear
-
-
-def half_read(executor, _):
-    """Let results go of which somebody has read some."""
-    gone = [executor.map(abs, range(5))]
-    assert next(gone[0]) == 0
-    return gone.clear
-
-
-def shut_down(executor, _):
-    """Shut down, as an owner's finalizer may."""
-    return executor.shutdown
-
-
-def cancel(executor, futures):
-    """Cancel what was submitted."""
-    futures += [executor.submit(abs, number) for number in range(5)]
-    return lambda: [future.cancel() for future in futures]
-
-
-def submit(executor, futures):
-    """Submit something."""
-    return lambda: futures.append(executor.submit(abs, -5))
-
-
-@everywhere
-@pytest.mark.parametrize("deed", [unread, half_read, shut_down, cancel, submit])
-def test_pain_25_the_garbage_collector_may_come_while_an_executor_keeps_its_books(
-    bench, deed, monkeypatch
-):
-    """It runs finalizers in the middle of that, in the same thread; nothing hangs, nor is lost."""
-    handle, deeds, futures, seen = Ledger.handle, [], [], []
-
-    def interrupted(self, event, now=0.0):
-        while deeds:
-            deeds.pop()()
-        return handle(self, event, now)
-
-    monkeypatch.setattr(Ledger, "handle", interrupted)
-    with gate() as (path, let_in), bench.make() as executor:
-        results, finalizer = executor.map(abs, range(9)), deed(executor, futures)
-        if bench.kind == "serial":
-            let_in(1)
-            deeds.append(finalizer)
-        last = executor.submit(take_one, path)
-        if bench.kind != "serial":
-            deeds.append(finalizer)
-            let_in(1)
-        in_time(last.result)
-        in_time(lambda: seen.extend(results))
-        assert seen == list(range(9))
-        assert deeds == []
-        in_time(lambda: wait(futures))
-        assert {future.result() for future in futures if not future.cancelled()} <= set(range(6))

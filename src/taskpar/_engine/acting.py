@@ -20,6 +20,7 @@ from taskpar._model.outcome import Error
 from taskpar.errors import InitializerError
 
 if TYPE_CHECKING:
+    from collections import deque
     from collections.abc import Callable
 
     from taskpar._engine.constant import Constants
@@ -38,6 +39,15 @@ class News(NamedTuple):
 
 
 NO_NEWS = News()
+
+
+class Doing(threading.local):
+    """What the thread that asks does for an engine."""
+
+    row: "deque[tuple[events.Action, News]] | None" = None
+    """What it is doing, and what comes after that; None: nothing."""
+    serves = False
+    """Whether it is one of those that the end of all calls has to wait for."""
 
 
 class Owner(Protocol):

@@ -111,6 +111,10 @@ class Report(Protocol):
     """What a backend calls to report; every method may be called from any thread."""
 
     @abstractmethod
+    def serve(self) -> None:
+        """Say that the calling thread works for the backend: it never waits for its end."""
+
+    @abstractmethod
     def part(self, ticket: int, reply: object) -> None:
         """Report that some of the ticket's outcomes are ready, and more will come."""
 

@@ -25,7 +25,7 @@ from time import monotonic
 from typing import cast
 
 from taskpar._engine import events
-from taskpar._engine.acting import NO_NEWS, Actor, News
+from taskpar._engine.acting import NO_NEWS, Actor, Doing, News
 from taskpar._engine.alarm import Alarm
 from taskpar._engine.backend import Backend, Death, HearingBackend, WorkerInfo, bounds_of
 from taskpar._engine.book import Book
@@ -59,9 +59,9 @@ class Engine:
         self._unstarted: BaseException | None = None
         self._put_down: deque[events.Closed | events.Passed] = deque()
         self._unheard = Unheard()
-        self._started = self._closing = self._abandoned = False
-        self._doing = threading.local()
-        self._alarm = Alarm(lambda: self.tell(events.Tick()), lambda: self._ledger.due)
+        self._started = self.closed = self._abandoned = False
+        self._doing = Doing()
+        self._alarm = Alarm(self._tick, lambda: self._ledger.due)
         self._actor = Actor(self)
         self.tally = Tally()
 
@@ -84,7 +84,7 @@ class Engine:
 
     def _start(self) -> None:
         with self._starting:
-            if self._started or self._closing:
+            if self._started or self.closed:
                 return
             if not threading.main_thread().is_alive():
                 raise ExecutorClosedError("cannot schedule new futures after interpreter shutdown")
@@ -113,7 +113,7 @@ class Engine:
             InitializerError: No worker can be made.
         """
         self.check_process()
-        if self._closing:
+        if self.closed:
             raise ExecutorClosedError("cannot schedule new futures: the executor was shut down")
         if self._ledger.broken:
             raise self.why_broken()
@@ -159,11 +159,11 @@ class Engine:
         event = events.Submitted(number, call, call + 1, rules)
         self.check_open()
         self._unheard.add(event)
-        if self._ledger.full and not self._closing:
+        if self._ledger.full and not self.closed:
             return
         with self._whole():
             with self._lock:
-                if self._closing and self._unheard.withdraw(event):
+                if self.closed and self._unheard.withdraw(event):
                     self.check_open()
                 actions = self._heard()
             self._do(actions)
@@ -190,7 +190,7 @@ class Engine:
         """
         self.check_process()
         # Who waits within a report would wait for himself.
-        if hasattr(self.backend, "hear") and getattr(self._doing, "row", None) is None:
+        if hasattr(self.backend, "hear") and self._doing.row is None:
             cast("HearingBackend", self.backend).hear(enough, deadline)
 
     def cancel(self, number: int, call: int) -> None:
@@ -220,6 +220,10 @@ class Engine:
             self._do(actions)
 
     # --------------------------------------------------------------------- for backends
+    def serve(self) -> None:
+        """Learn that the calling thread is one that the end has to wait for."""
+        self._doing.serves = True
+
     def part(self, ticket: int, reply: object) -> None:
         """Take a report that some outcomes of a ticket are home."""
         home = reported(reply)
@@ -256,8 +260,12 @@ class Engine:
                 actions += self._heard() if self._unheard else []
             self._do(actions, news)
             self._settle_down()
-        if self._abandoned and not self._closing:
+        if self._abandoned and not self.closed:
             self.shutdown(wait=False)
+
+    def _tick(self) -> None:
+        self.serve()
+        self.tell(events.Tick())
 
     def _whole(self) -> "ctrl_c.later | nullcontext[None]":
         """Do all that the ledger says, whenever Ctrl-C is pressed; inline, calls are among that."""
@@ -272,16 +280,15 @@ class Engine:
     def _do(self, actions: list[events.Action], news: News = NO_NEWS) -> None:
         """Do what the ledger says.
 
-        A backend may report from within `send`. What follows from that is done after what is being
-        done now, not within it: else a row of quick batches would end as a deep recursion. Only
-        inline, where a call may wait for another one, it is done at once.
+        A backend may report from within `send`: what follows from that is done later, or a row of
+        quick batches would be a deep recursion; but inline, where a call may wait for another one.
         """
         steps = [(action, news) for action in actions]
         if self.backend.inline:
             for step in steps:
                 self._actor.do(*step)
             return
-        row: deque[tuple[events.Action, News]] | None = getattr(self._doing, "row", None)
+        row = self._doing.row
         if row is not None:
             row.extend(steps)
             return
@@ -306,11 +313,6 @@ class Engine:
             self.backend.stop()
         self._stopped.set()
 
-    @property
-    def closed(self) -> bool:
-        """Whether it takes no more jobs."""
-        return self._closing
-
     def workers(self) -> tuple[WorkerInfo, ...]:
         """Tell which workers there are."""
         there = self._started and not self._stopped.is_set()
@@ -326,12 +328,12 @@ class Engine:
         """
         if self._pid != os.getpid():
             return  # the workers are those of the process that this one was forked from
-        self._closing = True  # before the ledger learns of it: see `submit_soon`
+        self.closed = True  # before the ledger learns of it: see `submit_soon`
         with self._lock:
-            within = self._ledger.busy or getattr(self._doing, "row", None) is not None
+            within = self._ledger.busy or self._doing.row is not None or self._doing.serves
         self.tell(events.Shutdown(cancel_futures, kill))
         if not wait or within:
-            return  # who comes from within a report would wait for himself
+            return  # he would wait for himself
         while self.backend.inline and any(map(self._ledger.waiting, list(self.jobs))):
             self.tell(events.Wanted())
         if self._started:
@@ -339,10 +341,7 @@ class Engine:
             self.backend.join()
 
     def abandon(self) -> None:
-        """Shut down without waiting, from wherever the garbage collector happens to run.
-
-        That may be within this very engine, where its lock is held: then the holder does it.
-        """
+        """Shut down without waiting, not even for the lock: then the holder does it."""
         self._abandoned = True
         if self._lock.acquire(blocking=False):
             self._lock.release()

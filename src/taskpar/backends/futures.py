@@ -133,7 +133,7 @@ class ThreadsBackend(FuturesBackend):
         batch = [cast("Calls", parcel.content)]
         take = partial(self._report.done, ticket)
         try:
-            return self._executor.submit(_run, batch, take)
+            return self._executor.submit(self._run_there, batch, take)
         except RuntimeError as error:
             if isinstance(error, BrokenExecutor) or not self._lender.ours:
                 raise
@@ -143,6 +143,11 @@ class ThreadsBackend(FuturesBackend):
             _run(batch, take)
             here.set_result(None)
             return here
+
+    def _run_there(self, batch: "list[Calls]", take: "Callable[[Reply], None]") -> None:
+        """Run a batch in a thread of the executor."""
+        self._report.serve()
+        _run(batch, take)
 
     def _hear(self, ticket: int, parcel: Parcel | None, future: "Future[Any]") -> None:
         """Look after what did not run; else the reply has been handed over."""

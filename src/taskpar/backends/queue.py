@@ -143,6 +143,7 @@ class QueueBackend:
     # -------------------------------------------------------------------------- listening
     def _listen(self) -> None:
         """Hear all workers until they are gone; the body of the listener."""
+        self._report.serve()
         self._hearing.run()
         with self._lock:
             self._watch.close()
