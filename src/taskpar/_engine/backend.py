@@ -28,7 +28,8 @@ of it. In the order in which things happen:
    carries it apart, and the backend brings it to each worker, by its own means, once
    (`taskpar._engine.afar` is the other side).
 9. ``broken`` tells that no worker can be made any more, and why. ``resized`` tells that there are
-   more or fewer slots from now on; as long as too many tickets are out, none is sent.
+   more or fewer slots from now on; as long as too many tickets are out, none is sent. ``serve``
+   tells that the calling thread is the backend's own, in which nobody may wait for the end.
 10. ``stop()`` is called once, when nothing is out: let the workers go, without waiting for them.
    ``join()`` waits until they are gone and nothing of theirs is left.
 
