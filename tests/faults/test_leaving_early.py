@@ -237,3 +237,28 @@ def test_a_worker_that_is_just_being_started_is_stopped_too(kind):
     in_time(executor.shutdown)
     in_time(sending.join)
     assert time.monotonic() - began < WITHIN
+
+
+@everywhere
+@pytest.mark.parametrize("how", ["thread", "finalizer"])
+def test_shutdown_may_come_while_an_executor_gets_ready_for_its_first_call(bench, how, monkeypatch):
+    """That call is refused, and what was made ready is let go."""
+    executor = bench.make()
+    backend, leaving = executor._core.engine.backend, threading.Thread(target=executor.shutdown)
+    start = backend.start
+
+    def left(report):
+        start(report)
+        if how == "thread":
+            leaving.start()
+            leaving.join(0.3)  # it may have to wait for the start, which then goes on
+        else:
+            executor.shutdown()
+
+    monkeypatch.setattr(backend, "start", left)
+    with pytest.raises(ExecutorClosedError):
+        executor.submit(abs, -1)
+    if how == "thread":
+        in_time(leaving.join)
+    in_time(executor.shutdown)
+    assert executor.workers() == ()

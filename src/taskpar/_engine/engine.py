@@ -31,6 +31,7 @@ from taskpar._engine.backend import Backend, Death, HearingBackend, WorkerInfo, 
 from taskpar._engine.book import Book
 from taskpar._engine.job import Job
 from taskpar._engine.leaving import close_at_exit
+from taskpar._engine.lifetime import Lifetime
 from taskpar._engine.reply import reported
 from taskpar._engine.tally import Tally
 from taskpar._engine.unheard import Unheard
@@ -53,13 +54,12 @@ class Engine:
         self.jobs: dict[int, Job] = {}
         self._numbers = count()
         self._pid = os.getpid()
-        self._starting = threading.RLock()
-        self._stopped = threading.Event()
+        self._lifetime = Lifetime(backend)
         self._cause: BaseException | None = None
         self._unstarted: BaseException | None = None
         self._put_down: deque[events.Closed | events.Passed] = deque()
         self._unheard = Unheard()
-        self._started = self.closed = self._abandoned = False
+        self.closed = self._abandoned = False
         self._doing = Doing()
         self._alarm = Alarm(self._tick, lambda: self._ledger.due)
         self._actor = Actor(self)
@@ -83,15 +83,12 @@ class Engine:
         return number
 
     def _start(self) -> None:
-        with self._starting:
-            if self._started or self.closed:
-                return
-            if not threading.main_thread().is_alive():
-                raise ExecutorClosedError("cannot schedule new futures after interpreter shutdown")
-            self.backend.start(self)
-            self._started = True
-            if not self.backend.inline:
-                close_at_exit(self)
+        if self._lifetime.started:
+            return
+        if not threading.main_thread().is_alive():
+            raise ExecutorClosedError("cannot schedule new futures after interpreter shutdown")
+        if self._lifetime.start(self) and not self.backend.inline:
+            close_at_exit(self)
 
     def check_process(self) -> None:
         """Check that this process was not forked from the one whose workers these are.
@@ -309,13 +306,11 @@ class Engine:
     def let_go(self) -> None:
         """Let the workers go: all is home."""
         self._alarm.close()
-        if self._started:
-            self.backend.stop()
-        self._stopped.set()
+        self._lifetime.end()
 
     def workers(self) -> tuple[WorkerInfo, ...]:
         """Tell which workers there are."""
-        there = self._started and not self._stopped.is_set()
+        there = self._lifetime.started and not self._lifetime.ended.is_set()
         return self.backend.workers() if there else ()
 
     # -------------------------------------------------------------------------- leaving
@@ -336,8 +331,8 @@ class Engine:
             return  # he would wait for himself
         while self.backend.inline and any(map(self._ledger.waiting, list(self.jobs))):
             self.tell(events.Wanted())
-        if self._started:
-            ctrl_c.wait_for(self._stopped)
+        ctrl_c.wait_for(self._lifetime.ended)
+        if self._lifetime.started:
             self.backend.join()
 
     def abandon(self) -> None:
