@@ -19,7 +19,15 @@ from taskpar._engine.events import (
     Wanted,
 )
 from taskpar._engine.ledger import MAX_BARREN_DEATHS, Ledger
-from taskpar._engine.waiting import FIRST_BATCH, LEAST_PART, TARGET_SECONDS, Bounds
+from taskpar._engine.waiting import (
+    EVEN_PART,
+    FIRST_BATCH,
+    LEAST_PART,
+    LEAST_PART_AFAR,
+    TARGET_SECONDS,
+    USUAL,
+    Bounds,
+)
 
 
 def sizes(actions):
@@ -154,7 +162,7 @@ def test_where_no_other_job_waits_batches_may_last_longer():
 
 def test_batches_shrink_towards_the_end():
     """The last calls are spread over all workers, as far as that pays."""
-    sent = sizes_of_all(1000, LEAST_PART * TARGET_SECONDS / 1.5)
+    sent = sizes_of_all(1000, EVEN_PART * TARGET_SECONDS / 1.5)
     assert sent[4:] == sorted(sent[4:], reverse=True)
     assert sent[-2:] == [1, 1]
 
@@ -167,9 +175,24 @@ def test_batches_do_not_shrink_to_less_than_a_message_costs():
     assert len(sent) < 40
 
 
-def sizes_of_all(calls, seconds):
-    """How calls are cut into batches that take so many seconds each, on two workers."""
-    ledger = Ledger(slots=2)
+def test_what_takes_little_is_spread_evenly():
+    """Each worker gets its share at once, and the first to be ready what is left."""
+    sent = sizes_of_all(10_000, EVEN_PART * TARGET_SECONDS / 10_000)
+    assert sent == [1, 1, 4999, 2500, 2499]
+    assert sizes_of_all(100, EVEN_PART * TARGET_SECONDS / 10_000) == [1, 1, 98]
+
+
+def test_where_messages_take_long_the_tail_is_cut_into_few():
+    """A quarter of a batch is worth a message there."""
+    bounds = Bounds(seconds=0.1, least=LEAST_PART_AFAR)
+    sent = sizes_of_all(2_000, 0.001, bounds, slots=4)
+    assert min(sent[8:-1]) in (24, 25)
+    assert len(sent) < 40 < len(sizes_of_all(2_000, 0.001, Bounds(seconds=0.1), slots=4))
+
+
+def sizes_of_all(calls, seconds, bounds=USUAL, slots=2):
+    """How calls are cut into batches that take so many seconds each."""
+    ledger = Ledger(slots, bounds)
     waits = sizes(ledger.handle(Submitted(0, 0, calls)))
     sent = []
     while not ledger.idle:

@@ -21,6 +21,14 @@ LEAST_PART = 1 / 40
 """What part of that it should take at the least, also at the tail: to be quicker than a message
 there and back keeps nobody from waiting."""
 
+LEAST_PART_AFAR = 1 / 4
+"""The same where a batch takes longer as messages do: there the tail alone would be as many batches
+as all the rest."""
+
+EVEN_PART = 1 / 10
+"""What part of that is so little that each worker gets its share of what waits, in place of batches
+that shrink."""
+
 FIRST_BATCH = 1
 """Calls in a job's first batches, before it is known how long a call takes: a long call must not
 keep others waiting behind it while a worker is idle."""
@@ -37,11 +45,13 @@ class Bounds(NamedTuple):
         largest: The most calls in one; None: any number.
         seconds: How long one should take.
         alone: How many times as long, where no other job waits.
+        least: What part of that it should take at the least.
     """
 
     largest: int | None = None
     seconds: float = TARGET_SECONDS
     alone: int = 1
+    least: float = LEAST_PART
 
 
 USUAL = Bounds()
@@ -279,13 +289,16 @@ class Waiting:
         if self.rules.chunksize is not None:
             size = self.rules.chunksize
         else:
-            share = ceil(max(self.count, self.most) / max(1, SHARE * slots / (1 + others)))
+            waits, slots_of_it = max(self.count, self.most), slots / (1 + others)
+            share = ceil(waits / max(1, SHARE * slots_of_it))
+            even = ceil(waits / max(1, slots_of_it))
             of_a_batch = bounds.seconds * self._seen / (self._seconds + 1e-9)  # calls
             # Behind a call that has a limit, or may be cancelled, the others can't go elsewhere.
             alone = not (others or self.rules.time_limit or self.rules.kill)
             most = of_a_batch * bounds.alone if alone else of_a_batch
             lasts = int(most) if self._seen else FIRST_BATCH
-            size = max(1, min(max(share, int(LEAST_PART * of_a_batch)), lasts))
+            tail = max(int(bounds.least * of_a_batch), min(even, int(EVEN_PART * of_a_batch)))
+            size = max(1, min(max(share, tail), lasts))
         return size if bounds.largest is None else min(size, bounds.largest)
 
 
