@@ -274,19 +274,21 @@ def test_pain_11_workers_do_not_outlive_a_parent_that_is_killed(kind, start, way
 HEARD = """
 import threading
 from taskpar import QueueExecutor
-raised = []
+raised, waits = [], False
 def interrupt(_):
-    if threading.current_thread() is threading.main_thread():
+    if waits and threading.current_thread() is threading.main_thread():
         raised.append(1)
         raise KeyboardInterrupt
 with QueueExecutor(1) as ex:
     while not raised:  # heard by the main thread, as soon as it is seen to wait each time
         future = ex.submit(abs, -2)
-        future.add_done_callback(interrupt)
+        future.add_done_callback(interrupt)  # which is called at once if the result is there
+        waits = True
         try:
             future.result(10)
         except KeyboardInterrupt:
             pass
+        waits = False
     print(future.result(10), ex.submit(abs, -3).result(10), list(ex.map(abs, [-4])))
 """
 
