@@ -21,6 +21,7 @@ from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any, NamedTuple, cast
 
 from taskpar._engine import pickling
+from taskpar._engine.unchanged import Pickled, parts_of
 from taskpar._model.known import known
 from taskpar._system.memory import are_equal
 from taskpar._system.segment import Segment
@@ -57,8 +58,9 @@ class Constants:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # the garbage collector may come here anywhere
         self._sent: list[_Sent] = []
+        self._pickled = Pickled()
 
     def reference(self, function: Callable[..., object]) -> Reference:
         """Return how workers get a function; what is big in it lives as long as that is held.
@@ -66,6 +68,15 @@ class Constants:
         Raises:
             Exception: Whatever pickling raises.
         """
+        parts = parts_of(function)
+        if parts is not None and (kept := self._pickled.get(function, parts)) is not None:
+            return cast("Reference", kept)
+        reference = self._reference(function)
+        if parts is not None and reference[0] is None:  # a small one
+            self._pickled.keep(function, parts, reference)
+        return reference
+
+    def _reference(self, function: Callable[..., object]) -> Reference:
         buffers: list[memoryview] = []
         pickled = pickling.dumps(function, buffers)
         unwritable = is_unwritable(function)
@@ -90,6 +101,7 @@ class Constants:
         """Forget what was sent: no worker is left."""
         with self._lock:
             self._sent.clear()
+        self._pickled.clear()
 
 
 class _Sent:

@@ -11,7 +11,7 @@ from importlib import import_module
 from itertools import islice
 from typing import NamedTuple, cast
 
-_MAINS = frozenset(("__main__", "__mp_main__"))
+MAINS = frozenset(("__main__", "__mp_main__"))
 """Modules of one process: their names mean nothing in a worker."""
 
 _DEEPEST = 32
@@ -39,7 +39,7 @@ def known(thing: object, *, here: bool = False) -> Known | None:
     qualname = getattr(thing, "__qualname__", None)
     if not isinstance(qualname, str) or module not in sys.modules:
         return None
-    if not here and (module in _MAINS or _goes_by_value(module)):
+    if not here and (module in MAINS or _goes_by_value(module)):
         return None
     for depth, layer in enumerate(_layers(module, qualname)):
         if layer is thing:
