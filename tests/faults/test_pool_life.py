@@ -75,9 +75,11 @@ class Heard:
 
     def __init__(self):
         self.news = queue.SimpleQueue()
+        self.serving = set()
 
     def serve(self):
-        """Take no note of it."""
+        """Note in which threads."""
+        self.serving.add(threading.current_thread().name)
 
     def part(self, ticket, reply):
         """Keep it."""
@@ -101,9 +103,10 @@ def a_backend(slots=1):
     """A backend, and what it reports."""
     backend, heard = PoolBackend(slots, get_context(START_METHODS[0]), None, (), 0), Heard()
     backend.start(heard)
-    yield backend, heard.news
+    yield backend, heard
     backend.stop()
     backend.join()
+    assert threading.current_thread().name not in heard.serving, "it would not wait for the end"
 
 
 def parcel(function, *items, fresh=False, timed=False):
@@ -121,11 +124,13 @@ def result_of(news):
 
 def test_a_fresh_worker_is_one_that_has_run_nothing():
     """The others may have: one of them leaves for it."""
-    with a_backend() as (backend, news):
+    with a_backend() as (backend, heard):
+        news = heard.news
         backend.send(0, parcel(pid_of, 0))
         first = result_of(news)
         backend.send(1, parcel(pid_of, 0))
         assert result_of(news) == first
+        assert "taskpar-PoolWorker-1" in heard.serving
         backend.send(2, parcel(pid_of, 0, fresh=True))
         fresh = result_of(news)
         assert fresh != first
@@ -136,7 +141,8 @@ def test_a_fresh_worker_is_one_that_has_run_nothing():
 
 def test_only_the_call_that_is_meant_is_stopped():
     """Not one that runs at another position, nor another ticket's."""
-    with a_backend() as (backend, news):
+    with a_backend() as (backend, heard):
+        news = heard.news
         assert backend.running(0) is None
         backend.kill(0, None)
         backend.send(0, parcel(time.sleep, 600, timed=True))
@@ -157,7 +163,8 @@ def test_only_the_call_that_is_meant_is_stopped():
 
 def test_a_worker_may_be_stopped_before_it_has_begun():
     """Then no call was running."""
-    with a_backend() as (backend, news):
+    with a_backend() as (backend, heard):
+        news = heard.news
         backend.send(0, parcel(time.sleep, 600))
         backend.kill(0, None)
         kind, ticket, death = news.get(timeout=WITHIN)
@@ -182,7 +189,8 @@ def no_threads():
 
 def test_where_there_can_be_no_more_threads_that_is_told():
     """As a death before any call."""
-    with a_backend() as (backend, news):
+    with a_backend() as (backend, heard):
+        news = heard.news
         with no_threads():
             backend.send(0, parcel(abs, -1))
         kind, ticket, death = news.get(timeout=WITHIN)

@@ -113,15 +113,19 @@ class PoolBackend:
             self._report.died(ticket, unstarted(error))
 
     # ---------------------------------------------------------------------------- hearing
+    def serve(self) -> None:
+        """Report that the calling thread is a life's."""
+        self._report.serve()
+
     def part(self, life: Life, reply: bytes) -> None:
         """Report what is ready of a batch."""
-        self._report.serve()
+        self.serve()
         if (ticket := life.ticket) is not None:
             self._report.part(ticket, reply)
 
     def heard(self, life: Life, ticket: int, answer: Answer) -> None:
         """Report the answer to a batch; its worker is free from now on, or leaves."""
-        self._report.serve()
+        self.serve()
         kind, body = answer
         if kind == DONE:
             self._is_idle(life)
@@ -145,7 +149,6 @@ class PoolBackend:
 
     def gone(self, life: Life, death: Death) -> None:
         """Report the death of a worker, if there is something that it left undone."""
-        self._report.serve()
         with self._lock:
             del self._lives[life]
             if life in self._idle:

@@ -40,6 +40,9 @@ _SIGKILL = getattr(signal, "SIGKILL", signal.SIGTERM)
 class Employer(Protocol):
     """Who is told what becomes of a life, in threads of that life."""
 
+    def serve(self) -> None:
+        """Learn that the calling thread is one of those: it never waits for the life's end."""
+
     def part(self, life: "Life", reply: bytes) -> None:
         """Hear what is ready of a batch while the worker goes on with it."""
 
@@ -217,6 +220,7 @@ class Life:
         """See to the worker, from its start to its end."""
         if not self._is_mine():
             return
+        self._employer.serve()
         try:
             failure, death = self._start(), self._end()
             death = failure or death
