@@ -69,7 +69,7 @@ def started(counter: SharedCounter, number: int) -> int:
     counter.add()
     if number == 0:
         raise TroubleError(number)
-    return int(nap(0.05))
+    return int(nap(0.02))
 
 
 def nothing_is_started_behind_an_error_that_nobody_has_seen(subject: Subject) -> None:
@@ -79,8 +79,8 @@ def nothing_is_started_behind_an_error_that_nobody_has_seen(subject: Subject) ->
         counter, slots = SharedCounter(), executor.backend.slots
         results = executor.map(started, [counter] * 10 * slots, range(10 * slots), chunksize=1)
         assert executor.backend.inline or eventually(lambda: counter.value, WITHIN)
-        futures = [executor.submit(nap, 0.1) for _ in range(2 * slots)]
-        assert [future.result(WITHIN) for future in futures] == [0.1] * len(futures)
+        futures = [executor.submit(nap, 0.04) for _ in range(2 * slots)]
+        assert [future.result(WITHIN) for future in futures] == [0.04] * len(futures)
         assert counter.value <= 4 * slots
         assert type(raised(results.__next__)) is TroubleError
         assert next(results) == 0

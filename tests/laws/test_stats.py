@@ -57,7 +57,7 @@ def test_every_call_counts_once(kind: str, count: int) -> None:
 @pytest.mark.parametrize("room", [None, 0])
 def test_bytes_are_counted_wherever_they_go(room: int | None) -> None:
     """Through the pipe, or beside it."""
-    data = [bytes(200_000)] * 5
+    data = [bytes([number]) * 200_000 for number in range(5)]  # in one batch, the same crosses once
     with QueueExecutor(2, max_shared_bytes=room) as executor:
         results = executor.map(echo, data)
         assert list(results) == data
