@@ -30,8 +30,9 @@ AHEAD = 2
 """Batches that a worker has at once, while they are quick: so it need not wait for the next one,
 which takes an engine some milliseconds to bring."""
 
-LONG_SECONDS = 0.2
-"""A batch that takes longer has a long call, and what was sent ahead would wait behind that."""
+LONG = 2
+"""A batch that takes so many times as long as it should has a long call, and what was sent ahead
+would wait behind that."""
 
 
 class Out(NamedTuple):
@@ -120,7 +121,7 @@ class PlacedBackend:
         elif out is not None:
             home = read_reply(reply)
             # A batch of one call may be the first of its job, of which nothing is known yet.
-            quick = home.count > 1 and home.seconds < LONG_SECONDS
+            quick = home.count > 1 and home.seconds < LONG * self.batch_seconds
             self._ahead = quick and bool(self._out)
             self._resize()
             self._report.done(ticket, home)

@@ -18,7 +18,7 @@ from taskpar.backends.other import Given, Host, Notes
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-BATCH_SECONDS = 0.05
+BATCH_SECONDS = 0.2
 """How long a batch should take: there and back takes Ray some milliseconds, several of them of the
 processors' time."""
 
