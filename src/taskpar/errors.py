@@ -67,7 +67,9 @@ class WorkerDiedError(TaskparError, BrokenExecutor):
     seconds: float | None = None
     """How long the call had been running; None where that is not known."""
     peak_memory: int | None = None
-    """The most resident memory of the worker, in bytes, as far as it is known."""
+    """The most resident memory of the worker, in bytes, when last looked at; None: not known.
+
+    That is when its batch began, or before it was killed for its memory or its time."""
 
 
 class TaskTimeoutError(TaskparError, TimeoutError):

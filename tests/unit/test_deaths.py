@@ -19,7 +19,8 @@ def test_all_that_is_known_of_a_death_is_told():
     assert type(error) is WorkerDiedError
     assert str(error) == (
         "call 5: its worker Worker-1 (pid 7) was killed by SIGKILL (often the out-of-memory "
-        "killer), 12.3 s after the call began; it had used up to 300 MiB of memory"
+        "killer), 12.3 s after the call began; when last looked at, it had used up to 300 MiB of "
+        "memory"
     )
     assert (error.index, error.pid, error.exitcode, error.signal) == (5, 7, -9, "SIGKILL")
     assert (error.seconds, error.peak_memory) == (12.345, 300 * MEBIBYTE)
@@ -67,7 +68,7 @@ def test_an_exit_code_is_told_in_words(code, name, words):
 def test_memory_is_told_in_the_unit_that_fits(count, words):
     """Three digits are enough."""
     text = str(deaths.died(0, Death("its worker", peak_memory=count)))
-    assert text.endswith(f"it had used up to {words} of memory")
+    assert text.endswith(f"when last looked at, it had used up to {words} of memory")
 
 
 def test_a_call_that_took_too_long_is_told_how_long_it_had_been_running():

@@ -24,7 +24,7 @@ def died(index: int, death: Death) -> WorkerDiedError:
     if death.seconds is not None:
         text += f", {death.seconds:.3g} s after the call began"
     if death.peak_memory:
-        text += f"; it had used up to {_bytes(death.peak_memory)} of memory"
+        text += f"; when last looked at, it had used up to {_bytes(death.peak_memory)} of memory"
     error = WorkerDiedError(text, index)
     error.pid = death.pid
     error.exitcode = death.exitcode
