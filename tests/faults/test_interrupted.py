@@ -30,8 +30,9 @@ WORKS = {
     "run": "ex.run([Task(work, n) for n in range(20)])",
 }
 HEAD = """
-import multiprocessing, os, sys, time
+import multiprocessing, os, sys, time, warnings
 from taskpar import *
+warnings.filterwarnings("ignore", "workers are forked while other threads run")  # as they are below
 counter = SharedCounter()
 
 def work(number):
