@@ -158,7 +158,7 @@ def name_semaphores() -> None:
 def shared_memory_names(semaphores: str = SEMAPHORES) -> frozenset[str]:
     """Name shared memory of ours on this machine; semaphores are ours that begin like this."""
     names = os.listdir(_SHM) if _SHM.exists() else []
-    ours = {name for name in names if name.startswith(f"sem.{semaphores}")}
+    ours = {name for name in names if name.startswith(f"sem.{semaphores}-")}
     notes = {name for name in names if name.startswith("taskpar-")}
     return frozenset(ours | {note for note in notes if not _is_of_others(note)})
 
