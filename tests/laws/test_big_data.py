@@ -13,6 +13,7 @@ from laws.functions import echo
 from laws.strategies import CHUNKSIZES
 from rig.executors import START_METHODS
 from taskpar import Executor, ProcessExecutor, QueueExecutor, SharedCounter, WorkerDiedError
+from taskpar._engine.tally import HEAVY
 
 np = pytest.importorskip("numpy", reason="needs numpy")
 
@@ -227,3 +228,28 @@ def count(counter: SharedCounter, array: Any) -> int:
     """Count the call."""
     counter.add()
     return len(array)
+
+
+@pytest.mark.parametrize("chunksize", [None, 9])
+def test_a_message_carries_a_few_big_arguments_or_as_many_as_it_is_told_to(
+    chunksize: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Memory is used again and again then, however quick the calls are; also by the next map."""
+    each, lent = 4 << 20, list[int]()
+    with QueueExecutor(2) as executor:
+        send = executor._core.engine.backend.send
+
+        def noted(ticket: int, parcel: Any) -> None:
+            lent.append(sum(size for _, _, size in parcel.loan.pieces) // each)
+            send(ticket, parcel)
+
+        monkeypatch.setattr(executor._core.engine.backend, "send", noted)
+        for _ in range(2):
+            arrays = [np.full(each, number, "u1") for number in range(20)]
+            assert [*executor.map(np.max, arrays, chunksize=chunksize)] == [*range(20)]
+            if chunksize is not None:
+                assert lent == [9, 9, 2]
+            else:
+                assert sum(lent) == 20
+                assert max(lent) <= HEAVY // each
+            lent.clear()

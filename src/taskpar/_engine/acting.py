@@ -123,7 +123,8 @@ class Actor:
         try:
             backend.send(send.ticket, parcel)
             if not backend.inline:
-                job.tally.sent(packed - began, perf_counter() - packed, _size_of(parcel))
+                sending, size = perf_counter() - packed, _size_of(parcel)
+                job.tally.sent(packed - began, sending, size, len(calls.items))
         except BaseException:  # Ctrl-C: whatever it has cut off, the calls are not lost
             if backend.can_kill:
                 cast("KillingBackend", backend).kill(send.ticket, None)

@@ -78,14 +78,10 @@ class Mapping:
         self._mutex = threading.RLock()  # entered in C, so that Ctrl-C cannot leave it held
         self._arrived = threading.Condition(self._mutex)
         self._home: dict[int, _Home] = {}
-        self._submitted = 0
-        self._more = False
-        self._settled = 0
-        self._unread = False
-        self._delivered = 0
+        self._submitted = self._settled = self._delivered = 0
+        self._more = self._unread = self._closed = False
         self._cut_off: TaskparError | None = None
         self._ahead = options.buffersize or (inf if source.whole else BUFFERSIZE)
-        self._closed = False
         self._begin()
 
     def _begin(self) -> None:
@@ -108,8 +104,9 @@ class Mapping:
     # ------------------------------------------------------------------- for the engine
     def calls(self, start: int, stop: int) -> wire.Calls | int:
         """Return a batch; nobody wants it when the results were closed in this very moment."""
+        most = inf if self._manner.whole else self.tally.most_calls
         try:
-            items = self._source.items(start, stop)
+            items = self._source.items(start, int(min(stop, start + most)))
         except LookupError:
             return stop - start
         return wire.Calls(self._function, self._shape, items, start, self._manner)

@@ -3,9 +3,11 @@
 import threading
 from collections import OrderedDict
 from heapq import heappush, heappushpop
+from math import inf
 from time import monotonic
 
 from taskpar._engine.backend import Backend
+from taskpar._engine.beside import BIG
 from taskpar._engine.reply import Reply
 from taskpar._model.stats import Stats
 
@@ -14,6 +16,10 @@ REMEMBERED = 64
 
 SLOWEST = 5
 """How many of the slowest calls are remembered."""
+
+HEAVY = 1 << 24
+"""Bytes that one message may carry of several calls: as much memory is used again and again, while
+what is touched for the first time costs several times as much."""
 
 
 class Tally:
@@ -26,7 +32,8 @@ class Tally:
     def __init__(self, whole: "Tally | None" = None) -> None:
         self._whole = whole
         self._lock = threading.RLock()  # the garbage collector may come here anywhere
-        self._calls = self._messages = self._sent = self._received = 0
+        self._calls = self._messages = self._sent = self._received = self._calls_sent = 0
+        self._size = 0.0
         self._packing = self._sending = self._running = 0.0
         self._unpacking = self._waiting = 0.0
         self._jobs: OrderedDict[str, Tally] = OrderedDict()
@@ -37,6 +44,8 @@ class Tally:
     def pace_before(self, name: str, tally: "Tally") -> float | None:
         """Return what a call of the last job with that name took; None: there was none.
 
+        How many bytes it took is this one's guess.
+
         Args:
             name: What is called.
             tally: That of the job which begins now, to be asked the next time.
@@ -46,23 +55,36 @@ class Tally:
             self._jobs[name] = tally
             if len(self._jobs) > REMEMBERED:
                 self._jobs.popitem(last=False)
-        return None if before is None else before.pace
+        if before is None:
+            return None
+        tally._size = before._bytes  # noqa: SLF001  # another one of this class
+        return before.pace
+
+    @property
+    def _bytes(self) -> float:
+        return self._sent / self._calls_sent if self._calls_sent else self._size
+
+    @property
+    def most_calls(self) -> float:
+        """How many calls a message may be of, as far as they are known to take much memory."""
+        return max(1, HEAVY // int(self._bytes)) if self._bytes >= BIG else inf
 
     @property
     def pace(self) -> float | None:
         """Seconds that a call took; None: no call is home."""
         return self._running / self._calls if self._calls else None
 
-    def sent(self, packing: float, sending: float, size: int) -> None:
+    def sent(self, packing: float, sending: float, size: int, calls: int) -> None:
         """Count a message to a worker."""
         with self._lock:
             if self._began is None:
                 self._began = monotonic()
+            self._calls_sent += calls
             self._packing += packing
             self._sending += sending
             self._sent += size
         if self._whole is not None:
-            self._whole.sent(packing, sending, size)
+            self._whole.sent(packing, sending, size, calls)
 
     def home(self, start: int, stop: int, reply: Reply) -> None:
         """Count calls that have come home, those of one reply or a part of them."""
