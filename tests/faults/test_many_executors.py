@@ -1,5 +1,6 @@
 """Five hundred executors, one after the other: nothing stays of them, nor of their faults."""
 
+import ctypes
 import gc
 import os
 import signal
@@ -102,6 +103,18 @@ def open_use_close(bench, faults, count):
             assert list(executor.map(abs, [-1, -2])) == [1, 2]
 
 
+def settled_memory():
+    """The resident memory, without what the allocator keeps though it is free.
+
+    That has parts for threads, more of them on a busy machine.
+    """
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+    return resident()
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
@@ -111,9 +124,7 @@ def test_five_hundred_executors_leave_nothing(kind):
     bench = Bench(kind)
     faults = cycle(IN_PROCESSES if bench.in_processes else ANYWHERE)
     open_use_close(bench, faults, FIRST)
-    gc.collect()
-    before, memory = resources(), resident()
+    before, memory = resources(), settled_memory()
     open_use_close(bench, faults, 500)
     assert left_since(before) == []
-    gc.collect()
-    assert memory is None or resident() - memory < MOST_GROWTH
+    assert memory is None or settled_memory() - memory < MOST_GROWTH
