@@ -248,8 +248,8 @@ def test_a_message_carries_a_few_big_arguments_or_as_many_as_it_is_told_to(
             arrays = [np.full(each, number, "u1") for number in range(20)]
             assert [*executor.map(np.max, arrays, chunksize=chunksize)] == [*range(20)]
             if chunksize is not None:
-                assert lent == [9, 9, 2]
+                assert sorted(lent) == [2, 9, 9]
             else:
-                assert sum(lent) == 20
+                assert sum(lent) >= 20  # what a worker gives back is sent again
                 assert max(lent) <= HEAVY // each
             lent.clear()

@@ -50,7 +50,7 @@ class Arena:
         self.segment = segment
         self._states = segment.window(0, _SLOTS)
         self._free = [(_SLOTS, segment.size - _SLOTS)]
-        self._slots = list(range(_SLOTS))
+        self._slots: list[int] = []  # those that were given back
         self._lent: dict[int, Piece] = {}
         self._returned: list[Piece] = []
         self._lock = threading.Lock()
@@ -97,11 +97,14 @@ class Arena:
 
     def _reserve(self, size: int) -> Piece | None:
         whole = _rounded(size)
+        if not self._slots and len(self._lent) == _SLOTS:
+            return None
         for number, (first, room) in enumerate(self._free):
-            if room >= whole and self._slots:
+            if room >= whole:
                 left = [(first + whole, room - whole)] if room > whole else []
                 self._free[number : number + 1] = left
-                piece = (self._slots.pop(), first, size)
+                slot = self._slots.pop() if self._slots else len(self._lent)
+                piece = (slot, first, size)
                 self._lent[piece[0]] = piece
                 self._states[piece[0]] = 1
                 return piece
