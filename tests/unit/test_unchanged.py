@@ -261,3 +261,35 @@ def test_a_keyword_is_no_annotation():
     before = parts_of(function)
     function.__kwdefaults__, function.__annotations__ = None, {"x": None}
     assert not parts_of(function).are(before)
+
+
+class Hostile:
+    """As a proxy is that stands for nothing at the moment."""
+
+    @property
+    def __class__(self):
+        raise RuntimeError("outside of any request")
+
+
+def deep():
+    """A tuple in a tuple, and so on."""
+    thing = ()
+    for _ in range(3000):
+        thing = (thing,)
+    return thing
+
+
+@pytest.mark.parametrize("make", [Hostile, deep])
+def test_what_cannot_be_taken_apart_is_left_to_pickling(make):
+    """Whatever it raises when it is looked at, that is not for who looks."""
+    function = Script()["function"]
+    function.__globals__["firm"] = make()
+    assert parts_of(function) is None
+
+
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="annotations are evaluated at once there")
+def test_annotations_that_cannot_be_evaluated_are_left_to_pickling():
+    """A function may be called all the same."""
+    names = {"__name__": "__main__"}
+    exec("def function(x: nothing): return x", names)
+    assert parts_of(names["function"]) is None

@@ -94,9 +94,13 @@ def parts_of(function: object) -> Parts | None:
     if function.__module__ not in MAINS and "<" not in function.__qualname__:
         return None
     objects: list[object] = []
-    if not _takes_apart(function, objects):
+    try:
+        firm = _takes_apart(function, objects)
+    except Exception:  # noqa: BLE001  # too deep, or annotations or a class of the user's that raise
+        firm = False  # pickling may do without what raised; if not, its error is the one to tell
+    if not firm:
         return None
-    packages = any(isinstance(each, ModuleType) and hasattr(each, "__path__") for each in objects)
+    packages = any(type(each) is ModuleType and "__path__" in vars(each) for each in objects)
     modules = list(sys.modules) if packages else []  # a copy: other threads may import something
     return Parts(objects, (len(modules), modules[-1] if modules else ""))
 
@@ -142,13 +146,13 @@ def _are_firm(things: Iterable[object], objects: list[object]) -> bool:
             continue
         if kind in (tuple, frozenset):
             firm = _are_firm(thing, objects)  # type: ignore[arg-type]  # narrowed by the line above
-        elif isinstance(thing, GenericAlias):
-            firm = kind is GenericAlias and _are_firm((thing.__origin__, *thing.__args__), objects)
-        elif isinstance(thing, UnionType):
+        elif type(thing) is GenericAlias:
+            firm = _are_firm((thing.__origin__, *thing.__args__), objects)
+        elif type(thing) is UnionType:
             firm = _are_firm(thing.__args__, objects)
-        elif isinstance(thing, ModuleType):
+        elif type(thing) is ModuleType:
             firm = sys.modules.get(thing.__name__) is thing and thing.__name__ not in MAINS
-        elif isinstance(thing, (FunctionType, BuiltinFunctionType, type)):
+        elif kind in (FunctionType, BuiltinFunctionType) or issubclass(kind, type):
             place = known(thing)
             firm = place is not None and place.depth == 0
         else:

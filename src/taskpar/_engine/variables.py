@@ -13,12 +13,12 @@ from importlib import import_module
 from os import urandom
 from typing import Any
 
+from taskpar._model.known import MAINS
+
 Variable = ContextVar[Any]
 
 Reference = tuple[str, str, tuple[object, ...] | None]
 """``(module, attribute, None)``, or ``(key, name, its default or none)``."""
-
-_MAINS = ("__main__", "__mp_main__")
 
 _keys: dict[Variable, str] = {}
 _variables: dict[str, Variable] = {}
@@ -30,7 +30,7 @@ def reference(variable: Variable) -> Reference:
     **Law:** ``find(reference(variable)) is variable``.
     """
     where = _where(variable, len(sys.modules))
-    if where is not None and where[0] not in _MAINS:
+    if where is not None and where[0] not in MAINS:
         return (*where, None)
     if variable not in _keys:
         _variables[key := urandom(8).hex()] = variable
@@ -85,7 +85,7 @@ def _where(variable: Variable, _modules: int) -> tuple[str, str] | None:
     for module, holder in list(sys.modules.items()):
         for attribute, value in list(getattr(holder, "__dict__", {}).items()):
             if value is variable:
-                if module not in _MAINS:
+                if module not in MAINS:
                     return module, attribute
                 found = module, attribute
     return found
