@@ -16,7 +16,6 @@ from taskpar._engine.engine import Engine
 from taskpar._engine.reply import Reply
 from taskpar._engine.source import Source
 from taskpar._engine.submissions import reference_to
-from taskpar._engine.tally import Tally
 from taskpar._model.options import Options
 from taskpar._model.outcome import Error, Record
 from taskpar._model.stats import Stats
@@ -64,10 +63,10 @@ class Mapping:
         self._options = options
         self._ordered = ordered
         self._name = options.name or name_of(function)
-        self.tally = Tally(engine.tally)
-        pace = engine.tally.pace_before(self._name, self.tally)
+        self.tally = engine.tally.of_job(self._name)
         alike = function is not call  # else each is another function
-        guess = pace if alike and treatment.gives_back(options, engine.backend) else None
+        known = alike and treatment.gives_back(options, engine.backend)
+        guess = self.tally.pace_before if known else None
         self._rules = treatment.rules_of(options, fail_fast=True)._replace(pace=guess)
         self._manner = treatment.manner_of(
             options, engine.backend, treatment.context_for(options, engine.backend)

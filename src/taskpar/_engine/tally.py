@@ -27,13 +27,16 @@ class Tally:
 
     Args:
         whole: That of the executor, which counts the same; None: this is it.
+        before: That of the last job like this one; None: there was none.
     """
 
-    def __init__(self, whole: "Tally | None" = None) -> None:
+    def __init__(self, whole: "Tally | None" = None, before: "Tally | None" = None) -> None:
         self._whole = whole
+        self.pace_before = None if before is None else before.pace
+        """Seconds that a call of that job took; None: nobody knows."""
+        self._size_before = 0.0 if before is None else before.size
         self._lock = threading.RLock()  # the garbage collector may come here anywhere
         self._calls = self._messages = self._sent = self._received = self._calls_sent = 0
-        self._size = 0.0
         self._packing = self._sending = self._running = 0.0
         self._unpacking = self._waiting = 0.0
         self._jobs: OrderedDict[str, Tally] = OrderedDict()
@@ -41,33 +44,23 @@ class Tally:
         self._began: float | None = None
         self._ended = 0.0
 
-    def pace_before(self, name: str, tally: "Tally") -> float | None:
-        """Return what a call of the last job with that name took; None: there was none.
-
-        How many bytes it took is this one's guess.
-
-        Args:
-            name: What is called.
-            tally: That of the job which begins now, to be asked the next time.
-        """
+    def of_job(self, name: str) -> "Tally":
+        """Begin to count a job that calls what has this name, as its last one may have done."""
         with self._lock:
-            before = self._jobs.pop(name, None)
-            self._jobs[name] = tally
+            tally = self._jobs[name] = Tally(self, self._jobs.pop(name, None))
             if len(self._jobs) > REMEMBERED:
                 self._jobs.popitem(last=False)
-        if before is None:
-            return None
-        tally._size = before._bytes  # noqa: SLF001  # another one of this class
-        return before.pace
+        return tally
 
     @property
-    def _bytes(self) -> float:
-        return self._sent / self._calls_sent if self._calls_sent else self._size
+    def size(self) -> float:
+        """Bytes that a call took on its way to a worker, or may take; 0: nobody knows."""
+        return self._sent / self._calls_sent if self._calls_sent else self._size_before
 
     @property
     def most_calls(self) -> float:
         """How many calls a message may be of, as far as they are known to take much memory."""
-        return max(1, HEAVY // int(self._bytes)) if self._bytes >= BIG else inf
+        return max(1, HEAVY // int(self.size)) if self.size >= BIG else inf
 
     @property
     def pace(self) -> float | None:
