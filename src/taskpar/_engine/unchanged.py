@@ -148,8 +148,8 @@ def _are_firm(things: Iterable[object], objects: list[object]) -> bool:
             firm = _are_firm(thing, objects)  # type: ignore[arg-type]  # narrowed by the line above
         elif type(thing) is GenericAlias:
             firm = _are_firm((thing.__origin__, *thing.__args__), objects)
-        elif type(thing) is UnionType:
-            firm = _are_firm(thing.__args__, objects)
+        elif issubclass(kind, UnionType):
+            firm = _are_firm(thing.__args__, objects)  # type: ignore[attr-defined]  # the same
         elif type(thing) is ModuleType:
             firm = sys.modules.get(thing.__name__) is thing and thing.__name__ not in MAINS
         elif kind in (FunctionType, BuiltinFunctionType) or issubclass(kind, type):
