@@ -170,7 +170,7 @@ def test_where_messages_take_long_batches_do_and_their_tail_as_well(executor):
     """Those of an engine of others, beside ours."""
     backend = executor._core.engine.backend
     assert bounds_of(backend) == Bounds(None, backend.batch_seconds, 1, LEAST_PART_AFAR)
-    usual = bounds_of(SerialBackend())
+    usual = bounds_of(SerialBackend(None, ()))
     assert (usual.seconds, usual.least) == (TARGET_SECONDS, LEAST_PART)
 
 
