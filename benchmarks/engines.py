@@ -14,12 +14,13 @@ import multiprocessing
 import os
 from collections.abc import Callable
 from functools import partial
+from statistics import median
 from time import perf_counter
 from typing import Any, NamedTuple
 
 import taskpar
 
-TINY, ALONE, MIDDLING = 100_000, 5_000, 2_000
+TINY, ALONE, MIDDLING, ROUNDS = 100_000, 5_000, 2_000, 9
 MEBI = 2**20
 
 
@@ -73,12 +74,15 @@ def tiny(engine: Engine) -> float:
 def middling(engine: Engine) -> float:
     """How many times quicker calls of a millisecond are than in a loop."""
     work = partial(spin, rounds_of(0.001))
-    ours = min(
-        seconds_of(lambda: list(engine.executor.map(work, range(MIDDLING)))) for _ in range(3)
-    )
-    serial = min(seconds_of(lambda: list(map(work, range(MIDDLING)))) for _ in range(3))
     with multiprocessing.get_context("spawn").Pool(2) as pool:
-        bare = min(seconds_of(lambda: pool.map(work, range(MIDDLING), 50)) for _ in range(3))
+        pool.map(abs, range(2))  # they are there
+        ways: list[Callable[[], object]] = [
+            lambda: list(engine.executor.map(work, range(MIDDLING))),
+            lambda: list(map(work, range(MIDDLING))),
+            lambda: pool.map(work, range(MIDDLING), 50),
+        ]
+        rounds = [[seconds_of(way) for way in ways] for _ in range(ROUNDS)]
+    ours, serial, bare = (float(median(times)) for times in zip(*rounds, strict=True))
     took = f"{ours:.2f} s, in a loop {serial:.2f} s, in two bare processes {bare:.2f} s"
     print(f"{MIDDLING} calls of 1 ms: {took}")
     return serial / ours

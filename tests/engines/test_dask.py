@@ -228,13 +228,21 @@ def test_what_is_no_cluster_is_refused(wrong):
 
 
 PROGRAM = """
+    import pathlib, sys
     from taskpar import DaskExecutor
 
     class Point:
         def __init__(self, x):
             self.x = x
 
+    tools = pathlib.Path("tools")
+    tools.mkdir()
+    tools.joinpath("of_this_program.py").write_text("def double(x): return 2 * x")
+    sys.path.append(str(tools.absolute()))
+    from of_this_program import double
+
     with DaskExecutor() as executor:
+        print(executor.submit(double, 21).result())
         points = list(executor.map(lambda point: Point(2 * point.x), [Point(1), Point(2)]))
         print([type(point) is Point and point.x for point in points])
         import os
@@ -247,7 +255,7 @@ PROGRAM = """
 def test_a_cluster_of_our_own_needs_no_guard_and_ends_with_the_executor(tmp_path, how):
     """Not even where a worker is replaced; functions and classes of the program go by value."""
     done = run_script(PROGRAM, tmp_path, how)
-    assert done.stdout.splitlines() == ["[2, 4]", "WorkerDiedError", "1"], done.stderr
+    assert done.stdout.splitlines() == ["42", "[2, 4]", "WorkerDiedError", "1"], done.stderr
 
 
 FOREVER = """

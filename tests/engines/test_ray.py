@@ -93,14 +93,21 @@ def test_what_makes_no_sense_is_refused(options, error, words):
 
 
 PROGRAM = """
-    import os
+    import os, pathlib, sys
     from taskpar import RayExecutor
 
     class Point:
         def __init__(self, x):
             self.x = x
 
+    tools = pathlib.Path("tools")
+    tools.mkdir()
+    tools.joinpath("of_this_program.py").write_text("def double(x): return 2 * x")
+    sys.path.append(str(tools.absolute()))
+    from of_this_program import double
+
     with RayExecutor() as first, RayExecutor() as executor:
+        print(executor.submit(double, 21).result())
         points = list(executor.map(lambda point: Point(2 * point.x), [Point(1), Point(2)]))
         print([type(point) is Point and point.x for point in points])
         print(type(executor.submit(os._exit, 3).exception()).__name__)
@@ -115,7 +122,7 @@ PROGRAM = """
 def test_a_ray_of_our_own_ends_with_the_last_executor_in_it(tmp_path, how):
     """Functions and classes of the program go by value; no guard is needed."""
     done = run_script(PROGRAM, tmp_path, how)
-    lines = ["[2, 4]", "WorkerDiedError", "1", "False"]
+    lines = ["42", "[2, 4]", "WorkerDiedError", "1", "False"]
     assert [line for line in done.stdout.splitlines() if "raylet" not in line] == lines, done.stderr
 
 

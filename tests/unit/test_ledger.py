@@ -24,6 +24,7 @@ from taskpar._engine.waiting import (
     FIRST_BATCH,
     LEAST_PART,
     LEAST_PART_AFAR,
+    SHARE_AFAR,
     TARGET_SECONDS,
     USUAL,
     Bounds,
@@ -183,11 +184,12 @@ def test_what_takes_little_is_spread_evenly():
 
 
 def test_where_messages_take_long_the_tail_is_cut_into_few():
-    """A quarter of a batch is worth a message there."""
-    bounds = Bounds(seconds=0.1, least=LEAST_PART_AFAR)
+    """A tenth of a batch is worth a message there, and half of a worker's two slots a batch."""
+    bounds = Bounds(seconds=0.5, least=LEAST_PART_AFAR, share=SHARE_AFAR)
     sent = sizes_of_all(2_000, 0.001, bounds, slots=4)
-    assert min(sent[8:-1]) in (24, 25)
-    assert len(sent) < 40 < len(sizes_of_all(2_000, 0.001, Bounds(seconds=0.1), slots=4))
+    assert max(sent) in (498, 499, 500)
+    assert min(sent[8:-1]) in (49, 50)
+    assert len(sent) < 20 < len(sizes_of_all(2_000, 0.001, Bounds(seconds=0.5), slots=4))
 
 
 def sizes_of_all(calls, seconds, bounds=USUAL, slots=2):

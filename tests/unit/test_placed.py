@@ -17,7 +17,7 @@ from taskpar import Executor, InitializerError, WorkerDiedError
 from taskpar._engine import afar, constant
 from taskpar._engine.backend import bounds_of
 from taskpar._engine.noting import Note, last_notes, run_noted
-from taskpar._engine.waiting import LEAST_PART, LEAST_PART_AFAR, TARGET_SECONDS, Bounds
+from taskpar._engine.waiting import LEAST_PART_AFAR, SHARE_AFAR, USUAL, Bounds
 from taskpar.backends.placed import PlacedBackend
 from taskpar.backends.serial import SerialBackend
 
@@ -162,16 +162,16 @@ def test_quick_batches_are_sent_ahead_and_calls_of_which_nothing_is_known_are_no
 def test_nothing_is_sent_ahead_behind_a_batch_that_takes_long(executor):
     """What is longer than twice a batch should be holds up whatever waits for the same worker."""
     backend = executor._core.engine.backend
-    naps = [2.5 * backend.batch_seconds] * 16
+    naps = [2.5 * backend.batch_seconds] * 8
     assert {backend.slots for _ in executor.map(time.sleep, naps, chunksize=2)} == {2}
 
 
 def test_where_messages_take_long_batches_do_and_their_tail_as_well(executor):
     """Those of an engine of others, beside ours."""
     backend = executor._core.engine.backend
-    assert bounds_of(backend) == Bounds(None, backend.batch_seconds, 1, LEAST_PART_AFAR)
-    usual = bounds_of(SerialBackend(None, ()))
-    assert (usual.seconds, usual.least) == (TARGET_SECONDS, LEAST_PART)
+    afar = Bounds(None, backend.batch_seconds, 1, LEAST_PART_AFAR, SHARE_AFAR)
+    assert bounds_of(backend) == afar
+    assert bounds_of(SerialBackend(None, ())) == USUAL._replace(largest=1)
 
 
 def open_last(name, number):

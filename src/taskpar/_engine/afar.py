@@ -77,6 +77,11 @@ def arrive(path: list[str], startup: bytes | None) -> None:
         initializer(*initargs)
 
 
+def find(path: list[str]) -> None:
+    """Find modules there, too, behind where they are found anyway."""
+    sys.path.extend(entry for entry in path if entry not in sys.path)
+
+
 def version() -> str:
     """Tell which taskpar is here."""
     return importlib.metadata.version("taskpar")

@@ -44,7 +44,7 @@ as parts of it come home meanwhile.
 from abc import abstractmethod
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from taskpar._engine.waiting import ALONE, LEAST_PART, LEAST_PART_AFAR, TARGET_SECONDS, Bounds
+from taskpar._engine.waiting import ALONE, LEAST_PART_AFAR, SHARE_AFAR, Bounds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -182,10 +182,11 @@ def bounds_of(backend: Backend) -> Bounds:
 
     Where each call may have a time limit, what is done comes home while its batch goes on.
     """
-    alone = ALONE if backend.can_kill else 1
+    bounds = Bounds(backend.largest_batch, alone=ALONE if backend.can_kill else 1)
     seconds = batch_seconds(backend)
-    least = LEAST_PART_AFAR if seconds else LEAST_PART
-    return Bounds(backend.largest_batch, seconds or TARGET_SECONDS, alone, least)
+    if seconds is None:
+        return bounds
+    return bounds._replace(seconds=seconds, least=LEAST_PART_AFAR, share=SHARE_AFAR)
 
 
 class KillingBackend(Backend, Protocol):

@@ -21,7 +21,7 @@ LEAST_PART = 1 / 40
 """What part of that it should take at the least, also at the tail: to be quicker than a message
 there and back keeps nobody from waiting."""
 
-LEAST_PART_AFAR = 1 / 4
+LEAST_PART_AFAR = 1 / 10
 """The same where a batch takes longer as messages do: there the tail alone would be as many batches
 as all the rest."""
 
@@ -37,6 +37,10 @@ SHARE = 2
 """A batch takes at most 1/(SHARE x slots) of what waits, so batches shrink towards the tail. Where
 several jobs wait, each counts as if it had its part of the slots: the others fill the rest."""
 
+SHARE_AFAR = 1
+"""The same where a batch takes longer as messages do: there a worker has one more at hand, and two
+slots, so that each batch is of half of its share all the same."""
+
 
 class Bounds(NamedTuple):
     """How big batches may be.
@@ -46,12 +50,14 @@ class Bounds(NamedTuple):
         seconds: How long one should take.
         alone: How many times as long, where no other job waits.
         least: What part of that it should take at the least.
+        share: Into how many a slot's part of what waits is cut.
     """
 
     largest: int | None = None
     seconds: float = TARGET_SECONDS
     alone: int = 1
     least: float = LEAST_PART
+    share: int = SHARE
 
 
 USUAL = Bounds()
@@ -290,7 +296,7 @@ class Waiting:
             size = self.rules.chunksize
         else:
             waits, slots_of_it = max(self.count, self.most), slots / (1 + others)
-            share = ceil(waits / max(1, SHARE * slots_of_it))
+            share = ceil(waits / max(1, bounds.share * slots_of_it))
             even = ceil(waits / max(1, slots_of_it))
             of_a_batch = bounds.seconds * self._seen / (self._seconds + 1e-9)  # calls
             # Behind a call that has a limit, or may be cancelled, the others can't go elsewhere.

@@ -13,9 +13,9 @@ from taskpar._engine.noting import last_notes, run_noted
 from taskpar.backends.dask_cluster import Cluster
 from taskpar.backends.other import Given, Host, Notes
 
-BATCH_SECONDS = 0.2
-"""How long a batch should take: there and back takes Dask some 10 ms, and 5 ms of the processors'
-time."""
+BATCH_SECONDS = 0.5
+"""How long a batch should take: there and back takes Dask some 10 ms, and that much of the
+processors' time in client, scheduler and worker."""
 
 LARGE = 1 << 20
 """Bytes from which a batch goes to its worker as data: what is in a task, the scheduler keeps, and

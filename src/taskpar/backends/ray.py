@@ -5,12 +5,13 @@ a big constant is in its object store, so that it crosses once to each node.
 """
 
 import importlib
+import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from taskpar._engine.afar import version
+from taskpar._engine.afar import find, version
 from taskpar._engine.noting import last_notes, run_noted
 from taskpar.backends import ray_cluster
 from taskpar.backends.other import Given, Host, Notes
@@ -47,10 +48,11 @@ class RayEngine:
     def enter(self, host: Host) -> None:
         """Join the cluster."""
         self._host = host
-        self._ray = ray_cluster.enter(self._address)
+        self._ray, own = ray_cluster.enter(self._address)
         self._joined = True
         self._strategies = importlib.import_module("ray.util.scheduling_strategies")
-        self._run = self._remote(run_noted, **_options(self._needs))
+        run = _finding(sys.path.copy()) if own else run_noted
+        self._run = self._remote(run, **_options(self._needs))
         nodes = self._nodes()
         if not nodes:
             raise RuntimeError(f"no node of the Ray cluster has what a batch takes: {self._needs}")
@@ -127,6 +129,19 @@ class RayEngine:
         """Leave the cluster; one of our own ends with the last executor in it."""
         if self._joined:
             ray_cluster.leave()
+
+
+def _finding(path: list[str]) -> Callable[..., bytes]:
+    """Return what runs a batch where modules are found as they are here.
+
+    On machines of others that would make no sense; and Ray asks for a function.
+    """
+
+    def run(*given: Any) -> bytes:
+        find(path)
+        return run_noted(*given)
+
+    return run
 
 
 def _options(needs: Mapping[str, float]) -> dict[str, Any]:
