@@ -1,6 +1,10 @@
 """On Ray: a cluster of one node of this machine, with room for two workers."""
 
 import os
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
 from functools import partial
 
 import pytest
@@ -123,6 +127,45 @@ def test_a_ray_of_our_own_ends_with_the_last_executor_in_it(tmp_path, how):
     """Functions and classes of the program go by value; no guard is needed."""
     done = run_script(PROGRAM, tmp_path, how)
     lines = ["42", "[2, 4]", "WorkerDiedError", "1", "False"]
+    assert [line for line in done.stdout.splitlines() if "raylet" not in line] == lines, done.stderr
+
+
+THROUGH_A_CLIENT = """
+    import os
+    from itertools import count, islice
+    from taskpar import open_executor
+
+    with open_executor("ray://127.0.0.1:%d") as executor:
+        print(list(executor.map(lambda x: x * x, range(4))))
+        print(type(executor.submit(os._exit, 3).exception()).__name__)
+        print(list(islice(executor.map(str, count()), 3)))
+"""
+
+
+@contextmanager
+def client_server(port):
+    """What lets programs in that are not on a machine of the cluster."""
+    where = [
+        "--address",
+        ray.get_runtime_context().gcs_address,
+        "--host=127.0.0.1",
+        f"--port={port}",
+    ]
+    command = [sys.executable, "-m", "ray.util.client.server", "--mode=specific-server", *where]
+    with subprocess.Popen(command) as server:
+        try:
+            yield
+        finally:
+            server.terminate()
+
+
+def test_a_program_that_is_not_on_the_cluster_joins_it_by_one_word(cluster, tmp_path):
+    """Through a server of Ray's: all is as it is on the cluster itself."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with client_server(port):
+        done = run_script(THROUGH_A_CLIENT % port, tmp_path)
+    lines = ["[0, 1, 4, 9]", "WorkerDiedError", "['0', '1', '2']"]
     assert [line for line in done.stdout.splitlines() if "raylet" not in line] == lines, done.stderr
 
 
