@@ -83,7 +83,7 @@ def _looks(pool: Pool) -> Iterator[Figures]:
 @workload(
     "constant",
     f"a function with an array of 64 MB bound to it, {LOOKS} calls",
-    Target(peer=2),
+    Target(peer=2, to="joblib"),
     figure="first",
 )
 def constant(pool: Pool) -> Iterator[Figures]:
@@ -94,7 +94,7 @@ def constant(pool: Pool) -> Iterator[Figures]:
 @workload(
     "constant-again",
     "the same function once more",
-    Target(peer=0.2),
+    Target(peer=0.2, to="joblib"),
     figure="again",
 )
 def constant_again(pool: Pool) -> Iterator[Figures]:

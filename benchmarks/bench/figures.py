@@ -94,8 +94,8 @@ def _ratios(
         return []
     target = workload.target
     peers = [name for name in medians if name in PEERS]
-    best = min(peers, key=medians.__getitem__, default="")
-    bounds = [(best, target.peer), ("limit", target.limit), ("serial", target.serial)]
+    peer = target.to or min(peers, key=medians.__getitem__, default="")
+    bounds = [(peer, target.peer), ("limit", target.limit), ("serial", target.serial)]
     ratios = [
         _ratio(other, [a / b for a, b in zip(found[ours], found[other], strict=False)], bound)
         for other, bound in bounds

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,8 +60,13 @@ _register("import-names", "the same, of ours with names that are used", Target()
 
 
 # ------------------------------------------------------------------------------------------- starts
-def _start(opener: Opener, method: str | None) -> Iterator[Figures]:
-    """Measure from nothing to the first result, and until both workers have brought one."""
+def _start(opener: Opener, method: str | None, *modules: str) -> Iterator[Figures]:
+    """Measure from nothing to the first result, and until both workers have brought one.
+
+    What has to be imported is there: what that takes, the rows above tell.
+    """
+    for module in modules:
+        import_module(module)
     begin = time.perf_counter()
     with opener(method) as pool:
         list(pool.map(tasks.double, [1]))
@@ -71,23 +77,27 @@ def _start(opener: Opener, method: str | None) -> Iterator[Figures]:
         yield {"seconds": time.perf_counter() - begin}
 
 
+_QUEUE = ("taskpar._engine.core", "taskpar.backends.queue")
+_POOL = ("taskpar._engine.core", "taskpar.backends.pool")
+
+
 _register(
     "start-fresh",
     "from nothing to results of both workers, which are fresh interpreters",
-    Target(peer=0.45),
-    queue=partial(_start, LIBRARIES["queue"].open, None),
-    pool=partial(_start, LIBRARIES["pool"].open, None),
+    Target(peer=0.45, to="loky"),
+    queue=partial(_start, LIBRARIES["queue"].open, None, *_QUEUE),
+    pool=partial(_start, LIBRARIES["pool"].open, None, *_POOL),
     mp=partial(_start, LIBRARIES["mp"].open, "forkserver"),
     cf=partial(_start, LIBRARIES["cf"].open, "forkserver"),
-    loky=partial(_start, LIBRARIES["loky"].open, None),
-    joblib=partial(_start, LIBRARIES["joblib"].open, None),
+    loky=partial(_start, LIBRARIES["loky"].open, None, "loky"),
+    joblib=partial(_start, LIBRARIES["joblib"].open, None, "joblib"),
 )
 _register(
     "start-fork",
     "the same where they are forks of the caller",
-    Target(peer=1.3),
-    queue=partial(_start, LIBRARIES["queue"].open, "fork"),
-    pool=partial(_start, LIBRARIES["pool"].open, "fork"),
+    Target(peer=1.3, to="cf"),
+    queue=partial(_start, LIBRARIES["queue"].open, "fork", *_QUEUE),
+    pool=partial(_start, LIBRARIES["pool"].open, "fork", *_POOL),
     mp=partial(_start, LIBRARIES["mp"].open, "fork"),
     cf=partial(_start, LIBRARIES["cf"].open, "fork"),
     limit=partial(_start, lean(1), None),

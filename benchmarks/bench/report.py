@@ -19,7 +19,7 @@ END = "<!-- end: make bench -->"
 def lines(rows: Iterable[Row]) -> list[str]:
     """Make the table."""
     table = [
-        "| workload | serial | queue | best peer | limit | to the best peer | to the limit | met |",
+        "| workload | serial | queue | best peer | limit | to a peer | to the limit | met |",
         "|---|---|---|---|---|---|---|---|",
     ]
     table.extend(_line(row) for row in rows)
@@ -30,13 +30,15 @@ def _line(row: Row) -> str:
     of = {ratio.to: ratio for ratio in row.ratios}
     peers = {name: value for name, value in row.medians.items() if name in PEERS}
     best = min(peers, key=peers.__getitem__, default="")
+    to = next((ratio for ratio in row.ratios if ratio.to in PEERS), None)
+    whom = f" of {LIBRARIES[to.to].title}" if to is not None and to.to != best else ""
     cells = [
         row.title,
         _value(row, "serial"),
         _value(row, "queue"),
         f"{_value(row, best)} ({LIBRARIES[best].title})" if best else "",
         _value(row, "limit"),
-        _ratio(of.get(best)),
+        _ratio(to) + whom,
         _ratio(of.get("limit")),
         f"**{row.met}**" if row.met != "yes" else "yes",
     ]

@@ -42,7 +42,7 @@ def _take(pool: Pool, rest: float) -> Iterator[Figures]:
 @workload(
     "stream",
     f"a generator of {LONG:,}: the first {TAKEN:,} results, then close",
-    Target(peer=0.2),
+    Target(peer=0.2, to="joblib"),
     limit=lean(200),
     by=ALL,
 )

@@ -19,16 +19,18 @@ class Target(NamedTuple):
     """What `QueueExecutor` must reach.
 
     Args:
-        peer: The most that it may take in units of the best peer, as both are by default.
+        peer: The most that it may take in units of a peer, as both are by default.
         limit: The same in units of the hand-written limit.
         serial: The same in units of the builtin.
         most: The most in figures.
+        to: Which peer it is compared to; None: the best.
     """
 
     peer: float | None = None
     limit: float | None = None
     serial: float | None = None
     most: float | None = None
+    to: str | None = None
 
 
 class Workload(NamedTuple):

@@ -25,7 +25,8 @@ from taskpar._engine.events import (
     Settle,
     Stop,
 )
-from taskpar._engine.waiting import FIRST_BATCH, TARGET_SECONDS
+from taskpar._engine.lengths import TARGET_SECONDS
+from taskpar._engine.waiting import FIRST_BATCH
 
 
 class Checks(Accounts):

@@ -75,7 +75,7 @@ def test_a_quota_is_rounded_up_and_nonsense_is_no_limit(
 ) -> None:
     """What is not two positive numbers limits nothing; a part of a CPU takes a worker."""
     v2(root, "/", top=quota)
-    assert _cgroup_limit(root) == cpus
+    assert _cgroup_limit(str(root)) == cpus
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_the_smallest_quota_from_the_own_group_up_to_the_mount_counts(
 ) -> None:
     """Every group around ours limits us; the others, and those inside ours, do not."""
     v2(root, "/a/b", **quotas)
-    assert _cgroup_limit(root) == cpus
+    assert _cgroup_limit(str(root)) == cpus
 
 
 @given(st.lists(st.tuples(st.integers(1, 10**7), st.integers(1, 10**6)), min_size=1, max_size=4))
@@ -105,12 +105,12 @@ def test_the_limit_is_the_smallest_quota_of_all_rounded_up(quotas: list[tuple[in
         for depth, (quota, period) in enumerate(quotas):
             write(root, f"sys/fs/cgroup/{'g/' * depth}cpu.max", f"{quota} {period}\n")
         expected = max(1, math.ceil(min(quota / period for quota, period in quotas)))
-        assert _cgroup_limit(root) == expected
+        assert _cgroup_limit(str(root)) == expected
 
 
 def test_nothing_to_read_is_no_limit(root: Path) -> None:
     """An empty file system, as on macOS and Windows."""
-    assert _cgroup_limit(root) is None
+    assert _cgroup_limit(str(root)) is None
 
 
 def test_files_that_are_not_text_are_no_limit(root: Path) -> None:
@@ -119,14 +119,14 @@ def test_files_that_are_not_text_are_no_limit(root: Path) -> None:
     (root / "sys/fs/cgroup").mkdir(parents=True)
     (root / "sys/fs/cgroup/cpu.max").write_bytes(b"\xff\xfe 100000")
     (root / "proc/self/cgroup").write_bytes(b"\xff\xff")
-    assert _cgroup_limit(root) is None
+    assert _cgroup_limit(str(root)) is None
 
 
 def test_version_1_has_its_quota_in_two_files(root: Path) -> None:
     """Version 1 calls the group by its controller."""
     v1(root, "/job")
     v1_quota(root, "job", "250000\n")
-    assert _cgroup_limit(root) == 3
+    assert _cgroup_limit(str(root)) == 3
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_no_quota_in_version_1_is_no_limit(root: Path, quota: str, period: str) 
     """-1 is version 1's word for "no limit"."""
     v1(root, "/job")
     v1_quota(root, "job", quota, period)
-    assert _cgroup_limit(root) is None
+    assert _cgroup_limit(str(root)) is None
 
 
 def test_a_group_around_ours_limits_us_in_version_1_too(root: Path) -> None:
@@ -144,7 +144,7 @@ def test_a_group_around_ours_limits_us_in_version_1_too(root: Path) -> None:
     v1(root, "/pod/job")
     v1_quota(root, "pod", "100000\n")
     v1_quota(root, "pod/job", "400000\n")
-    assert _cgroup_limit(root) == 1
+    assert _cgroup_limit(str(root)) == 1
 
 
 def test_in_a_container_the_mount_shows_only_our_part_of_the_hosts_groups(root: Path) -> None:
@@ -152,7 +152,7 @@ def test_in_a_container_the_mount_shows_only_our_part_of_the_hosts_groups(root: 
     v1(root, "/docker/abc/job", mount=V1_MOUNT.replace(" / ", " /docker/abc ", 1))
     v1_quota(root, "", "300000\n")
     v1_quota(root, "job", "200000\n")
-    assert _cgroup_limit(root) == 2
+    assert _cgroup_limit(str(root)) == 2
 
 
 @pytest.mark.parametrize("group", ["/", "/kubepods/xyz", "/docker/abcdef", "/docker/abc/../x"])
@@ -161,7 +161,7 @@ def test_a_group_outside_of_the_mount_is_taken_for_the_mount_itself(root: Path, 
     v1(root, group, mount=V1_MOUNT.replace(" / ", " /docker/abc ", 1))
     v1_quota(root, "", "200000\n")
     v1_quota(root, "../x", "100000\n")  # not ours
-    assert _cgroup_limit(root) == 2
+    assert _cgroup_limit(str(root)) == 2
 
 
 def test_with_both_versions_the_smaller_quota_wins(root: Path) -> None:
@@ -171,7 +171,7 @@ def test_with_both_versions_the_smaller_quota_wins(root: Path) -> None:
     write(root, "proc/self/cgroup", "1:cpu,cpuacct:/one\n0::/two\n")
     v1_quota(root, "one", "400000\n")
     write(root, "sys/fs/cgroup/unified/two/cpu.max", "300000 100000\n")
-    assert _cgroup_limit(root) == 3
+    assert _cgroup_limit(str(root)) == 3
 
 
 @pytest.mark.parametrize("mountinfo", [None, "", "what is this\n", "1 2 3 - cgroup2\n"])
@@ -183,7 +183,7 @@ def test_without_a_readable_mountinfo_the_usual_places_are_looked_at(
         write(root, "proc/self/mountinfo", mountinfo)
     write(root, "proc/self/cgroup", "0::/job\nnonsense\n7\n")
     write(root, "sys/fs/cgroup/job/cpu.max", "100000 100000\n")
-    assert _cgroup_limit(root) == 1
+    assert _cgroup_limit(str(root)) == 1
 
 
 @pytest.mark.parametrize("wish", ["1", "64", " 3 "])

@@ -19,13 +19,13 @@ from taskpar._engine.events import (
     Wanted,
 )
 from taskpar._engine.ledger import MAX_BARREN_DEATHS, Ledger
+from taskpar._engine.lengths import TARGET_SECONDS
 from taskpar._engine.waiting import (
     EVEN_PART,
     FIRST_BATCH,
     LEAST_PART,
     LEAST_PART_AFAR,
     SHARE_AFAR,
-    TARGET_SECONDS,
     USUAL,
     Bounds,
 )

@@ -44,7 +44,8 @@ as parts of it come home meanwhile.
 from abc import abstractmethod
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from taskpar._engine.waiting import ALONE, LEAST_PART_AFAR, SHARE_AFAR, Bounds
+from taskpar._engine.lengths import ALONE
+from taskpar._engine.waiting import LEAST_PART_AFAR, SHARE_AFAR, Bounds
 
 if TYPE_CHECKING:
     from collections.abc import Callable

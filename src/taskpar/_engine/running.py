@@ -18,8 +18,8 @@ from taskpar._engine import place, wire
 from taskpar._engine.beside import unpacked
 from taskpar._engine.calling import Call, calling, shaped
 from taskpar._engine.handover import SLICE_SECONDS, Outcomes, Part, sealed, watched
+from taskpar._engine.lengths import ALONE
 from taskpar._engine.reply import Reply
-from taskpar._engine.waiting import ALONE
 from taskpar._engine.wire import PLAIN, Calls, Manner
 from taskpar._model.outcome import Error
 from taskpar._system.memory import own_peak_quickly

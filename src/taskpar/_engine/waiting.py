@@ -7,19 +7,11 @@ from math import ceil, inf
 from typing import NamedTuple
 
 from taskpar._engine.events import ANY, Drop, Rules, Settle
-
-TARGET_SECONDS = 0.01
-"""How long a batch should take: long against the 0.1 ms of a message there and back, short
-against what a reader notices, so that a batch costs neither throughput nor latency."""
-
-ALONE = 4
-"""How many times as long a batch of a job may take that no other waits beside, where its worker
-hands over what is done meanwhile: it need not wait for the next batch so often, and the caller has
-fewer to send."""
+from taskpar._engine.lengths import TARGET_SECONDS
 
 LEAST_PART = 1 / 40
-"""What part of that it should take at the least, also at the tail: to be quicker than a message
-there and back keeps nobody from waiting."""
+"""What part of the time of a batch one should take at the least, also at the tail: to be quicker
+than a message there and back keeps nobody from waiting."""
 
 LEAST_PART_AFAR = 1 / 10
 """The same where a batch takes longer as messages do: there the tail alone would be as many batches

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 _VARIABLE = "TASKPAR_WORKERS"
 
@@ -46,9 +45,7 @@ def available_cpus() -> int:
     wish = os.environ.get(_VARIABLE, "").strip()
     if wish:
         return _positive(wish)
-    from pathlib import Path  # here, as it is slow to import
-
-    quota = _cgroup_limit(Path("/"))
+    quota = _cgroup_limit("")
     return _affinity() if quota is None else min(_affinity(), quota)
 
 
@@ -71,13 +68,13 @@ def _affinity() -> int:
     return os.cpu_count() or 1
 
 
-def _cgroup_limit(root: Path) -> int | None:
-    """The smallest CPU quota, rounded up, in the file system at `root`; None without any."""
+def _cgroup_limit(root: str) -> int | None:
+    """The smallest CPU quota, rounded up, below the folder ``root``; None without any."""
     quotas = [quota for folder in _folders(root) for quota in _quotas(folder)]
     return max(1, math.ceil(min(quotas))) if quotas else None
 
 
-def _folders(root: Path) -> Iterator[Path]:
+def _folders(root: str) -> Iterator[str]:
     """The folders of this process's CPU groups, and of all the groups around them."""
     mounts = list(_mounts(root)) or [
         (kind, "/", point) for kind, points in _USUAL_MOUNTS.items() for point in points
@@ -85,32 +82,32 @@ def _folders(root: Path) -> Iterator[Path]:
     groups = _groups(root)
     for kind, top, point in mounts:
         inside = _inside(groups.get(kind, "/"), top)
-        folder = root / point.lstrip("/")
+        folder = f"{root}/{point.strip('/')}"
         yield folder
-        for part in inside:
-            folder /= part
+        for step in inside:
+            folder = f"{folder}/{step}"
             yield folder
 
 
-def _inside(group: str, top: str) -> tuple[str, ...]:
+def _inside(group: str, top: str) -> list[str]:
     """The steps from the mounted group `top` to `group`: none where it lies outside.
 
     In a container the path in /proc/self/cgroup is often the host's, of which only the last part
     is mounted; then the mount itself is our own group.
     """
-    from pathlib import PurePosixPath
-
-    try:
-        steps = PurePosixPath(group).relative_to(top).parts
-    except ValueError:
-        return ()
-    return () if ".." in steps else steps
+    steps, above = _steps(group), _steps(top)
+    lies_inside = steps[: len(above)] == above and ".." not in steps
+    return steps[len(above) :] if lies_inside else []
 
 
-def _groups(root: Path) -> dict[str, str]:
+def _steps(path: str) -> list[str]:
+    return [step for step in path.split("/") if step not in ("", ".")]
+
+
+def _groups(root: str) -> dict[str, str]:
     """The paths of the groups that limit this process's CPU time, by file system type."""
     groups: dict[str, str] = {}
-    for line in _text(root / "proc/self/cgroup").splitlines():
+    for line in _text(f"{root}/proc/self/cgroup").splitlines():
         _, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
         if not path.startswith("/"):
@@ -122,9 +119,9 @@ def _groups(root: Path) -> dict[str, str]:
     return groups
 
 
-def _mounts(root: Path) -> Iterator[tuple[str, str, str]]:
+def _mounts(root: str) -> Iterator[tuple[str, str, str]]:
     """The mounted CPU hierarchies: type, the group that is mounted, and where."""
-    for line in _text(root / "proc/self/mountinfo").splitlines():
+    for line in _text(f"{root}/proc/self/mountinfo").splitlines():
         place, _, kind_and_options = line.partition(" - ")
         fields, kind = place.split(), kind_and_options.split()
         if len(fields) < 5 or len(kind) < 3:
@@ -133,10 +130,10 @@ def _mounts(root: Path) -> Iterator[tuple[str, str, str]]:
             yield kind[0], fields[3], fields[4]
 
 
-def _quotas(folder: Path) -> Iterator[float]:
+def _quotas(folder: str) -> Iterator[float]:
     """The CPU quotas, in CPUs, that the files of one group set (version 2, version 1)."""
-    cfs = [_text(folder / f"cpu.cfs_{name}_us") for name in ("quota", "period")]
-    for text in (_text(folder / "cpu.max"), " ".join(cfs)):
+    cfs = [_text(f"{folder}/cpu.cfs_{name}_us") for name in ("quota", "period")]
+    for text in (_text(f"{folder}/cpu.max"), " ".join(cfs)):
         try:
             quota, period = (int(word) for word in text.split())
         except ValueError:  # "max 100000", empty, or nothing that we know
@@ -145,8 +142,9 @@ def _quotas(folder: Path) -> Iterator[float]:
             yield quota / period
 
 
-def _text(path: Path) -> str:
+def _text(path: str) -> str:
     try:
-        return path.read_text()
+        with open(path, encoding="utf-8") as file:  # noqa: PTH123  # pathlib is slow to import
+            return file.read()
     except (OSError, ValueError):  # not there, not ours to read, or not text
         return ""

@@ -31,6 +31,12 @@ none while a child is asked for its exit code: multiprocessing asks all of them 
 two threads that ask at once take the answer from each other. The garbage collector may come here
 anywhere: hence the kind of lock."""
 
+_NEEDED = (__name__, "multiprocessing.popen_forkserver")
+"""What processes that a fork server starts need to become one of our class."""
+
+_BY_VALUE = "cloudpickle"
+"""What they need if functions come by value; only then, as it takes half of their time to start."""
+
 _UNBLOCK = "taskpar._system.unblock"
 
 _MAIN = ("init_main_from_name", "init_main_from_path")
@@ -66,8 +72,10 @@ def _warm_forkserver(modules: tuple[str, ...]) -> None:
 
     server: Any = vars(forkserver)["_forkserver"]
     if server._forkserver_pid is None:
-        chosen = server._preload_modules
-        forkserver.set_forkserver_preload([*dict.fromkeys([*chosen, *modules, _UNBLOCK])])
+        wanted = [*server._preload_modules, *modules, *_NEEDED]
+        if _BY_VALUE in sys.modules:
+            wanted.append(_BY_VALUE)
+        forkserver.set_forkserver_preload([*dict.fromkeys([*wanted, _UNBLOCK])])
 
 
 @contextmanager

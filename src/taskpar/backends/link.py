@@ -21,7 +21,7 @@ from taskpar.backends.hiring import Hiring
 from taskpar.backends.surroundings import Surroundings
 from taskpar.backends.worker import Assignment, Worker
 
-_PRELOADED = (Worker.__module__, "cloudpickle")
+_PRELOADED = (Worker.__module__, "taskpar._engine.constant")
 
 GRACE = 0.5
 """Seconds between asking a worker to end (SIGTERM) and killing it: a task that wants to clean up

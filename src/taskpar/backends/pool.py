@@ -23,7 +23,7 @@ from taskpar.backends.worker import DONE, LAST
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
 
-_PRELOADED = (pool_worker.__name__, "cloudpickle")
+_PRELOADED = (pool_worker.__name__, "taskpar._engine.constant", "cloudpickle")
 
 
 class PoolBackend:
