@@ -50,17 +50,16 @@ def kept(thing: Any) -> Any:
     return thing[:] if type(thing) is array else thing.copy() if thing.ndim == 1 else thing
 
 
-def is_scalar(kind: type) -> bool:
-    """Tell whether values of a type are numbers of numpy: nobody can write to them."""
+def scalars() -> frozenset[type]:
+    """Return the types of numpy's numbers, to which nobody can write; none before it is there."""
     global _scalars
     if not _scalars:
         numpy = sys.modules.get("numpy")
         every = getattr(numpy, "sctypeDict", None)
-        if numpy is None or every is None:
-            return False
-        numbers = (numpy.number, numpy.bool_)
-        _scalars = frozenset(each for each in every.values() if issubclass(each, numbers))
-    return kind in _scalars
+        if numpy is not None and every is not None:
+            numbers = (numpy.number, numpy.bool_)
+            _scalars = frozenset(each for each in every.values() if issubclass(each, numbers))
+    return _scalars
 
 
 class Columns(Sequence[tuple[Any, ...]]):
@@ -103,7 +102,7 @@ def packed(values: list[Any], kinds: set[type]) -> Any:
             return array(code, values)
         except OverflowError:  # some are too large
             return values
-    return _packed_scalars(values, kind) if is_scalar(kind) else values
+    return _packed_scalars(values, kind) if kind in scalars() else values
 
 
 def _packed_scalars(values: list[Any], kind: Any) -> Any:

@@ -16,7 +16,7 @@ from typing import Any
 
 from taskpar._engine import exceptions
 from taskpar._engine.beside import Store, packed
-from taskpar._engine.compact import is_scalar
+from taskpar._engine.compact import scalars
 from taskpar._engine.reply import crossing, has_failed, sealed_reply
 from taskpar._engine.wire import PLAIN
 from taskpar._model.outcome import Error
@@ -28,6 +28,18 @@ Part = Callable[[bytes], object]
 Take = Callable[[], list[Any]]
 
 
+_as_they_are = PLAIN
+
+
+def as_they_are() -> frozenset[type]:
+    """Return the types of values that are `sealed` as they are, as far as that is known yet."""
+    global _as_they_are
+    numbers = scalars()
+    if not numbers <= _as_they_are:
+        _as_they_are = PLAIN | numbers
+    return _as_they_are
+
+
 def sealed(outcome: Any, index: int, store: Store | None = None) -> Any:
     """Return a plain value as it is; pickle what anyone could write to, as it is at this moment."""
     kind = type(outcome)
@@ -35,7 +47,7 @@ def sealed(outcome: Any, index: int, store: Store | None = None) -> Any:
         return outcome
     if kind is Error:
         return (exceptions.dumps(outcome.exception), True)
-    if is_scalar(kind):
+    if kind in scalars():
         return outcome
     try:
         head, *pieces = packed(outcome, store)

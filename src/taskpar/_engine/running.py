@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from taskpar._engine import place, wire
 from taskpar._engine.beside import unpacked
 from taskpar._engine.calling import Call, calling, shaped
-from taskpar._engine.handover import SLICE_SECONDS, Outcomes, Part, sealed, watched
+from taskpar._engine.handover import SLICE_SECONDS, Outcomes, Part, as_they_are, sealed, watched
 from taskpar._engine.lengths import ALONE
 from taskpar._engine.reply import Reply
-from taskpar._engine.wire import PLAIN, Calls, Manner
+from taskpar._engine.wire import Calls, Manner
 from taskpar._model.outcome import Error
 from taskpar._system.memory import own_peak_quickly
 
@@ -194,7 +194,7 @@ class _Batch:
         if self._manner.timed:
             return self._timed(items, first)
         add, call, words = self._outcomes.add, self._call, self._row.words
-        start, store = self._start, self._outcomes.store
+        start, store, plain = self._start, self._outcomes.store, as_they_are()
         before = perf_counter()
         most = self._manner.slice_seconds or SLICE_SECONDS
         until = inf if whole and self._manner.whole else before + most
@@ -209,7 +209,7 @@ class _Batch:
                     # Not kept here: its traceback leads to this frame.
                     add(sealed(Error(without_ours(error)), start + done, store))
                 else:
-                    add(value if type(value) in PLAIN else sealed(value, start + done, store))
+                    add(value if type(value) in plain else sealed(value, start + done, store))
             ran, position, now = done + 1 - position, done + 1, perf_counter()
             if now > until:
                 self._outcomes.last = now - before
