@@ -31,7 +31,7 @@ Take = Callable[[], list[Any]]
 _as_they_are = PLAIN
 
 
-def as_they_are() -> frozenset[type]:
+def as_they_are() -> frozenset[object]:
     """Return the types of values that are `sealed` as they are, as far as that is known yet."""
     global _as_they_are
     numbers = scalars()
