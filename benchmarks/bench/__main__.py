@@ -18,7 +18,7 @@ from . import turns
 from .every import EVERY
 from .figures import Row, row
 from .pools import LIBRARIES, OURS, PEERS
-from .report import as_json, duration, lines, others, put, surroundings
+from .report import PICTURES, as_json, duration, lines, others, put, surroundings
 
 DOCS = Path(__file__).parents[2] / "docs/explanation"
 QUICK = ["mp", "cf", "joblib"]  # the stdlib's, and the one most people have
@@ -66,7 +66,7 @@ def main() -> int:
     if given.write:
         from .plots import draw  # here, as only this needs a library for plots
 
-        put(text, DOCS / "benchmarks.md")
+        put(f"{text}\n\n{PICTURES}", DOCS / "benchmarks.md")
         draw(rows, rounds, DOCS)
     return 1 if any(name in row.failed for row in rows for name in OURS) else 0
 

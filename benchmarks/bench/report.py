@@ -12,6 +12,14 @@ from .figures import Ratio, Row
 from .pools import LIBRARIES, OURS, PEERS, WORKERS
 from .turns import Rounds
 
+PICTURES = """\
+![For each workload, how long QueueExecutor takes in units of a peer](bench-ratios.svg)
+
+The mark is what is to be reached, the line from the least to the most.
+
+![What a call costs over how many there are, for each library](bench-growth.svg)
+
+![Who works when on calls of very unlike length, the longest last](bench-timeline.svg)"""
 BEGIN = "<!-- begin: make bench -->"
 END = "<!-- end: make bench -->"
 
