@@ -69,8 +69,10 @@ def test_one_that_nobody_waits_for_makes_no_condition():
     future = LeanFuture()
     assert future.set_running_or_notify_cancel()
     assert not future.done()
+    assert not future.cancelled()
     future.set_result(1)
     assert future.done()
+    assert not future.cancelled()
     assert future.result() == 1
     assert future._made is None
 

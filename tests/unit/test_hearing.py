@@ -26,7 +26,7 @@ class Workers:
         self.hearing = Hearing(self.hear, lambda: self.stopped, lambda: self.under_way == 0)
         self.thread = threading.Thread(target=self.hearing.run)
 
-    def hear(self, seconds):
+    def hear(self, seconds, _):
         """Take in one piece of news, and note who did."""
         try:
             name, under_way = self.news.get(timeout=seconds)
@@ -170,6 +170,27 @@ def test_a_thread_that_wants_to_hear_while_a_guest_does_is_called_when_he_goes(m
         aside(stay)
         some.tell("home")
         assert eventually(lambda: some.who("home"), WITHIN) == some.thread.ident
+
+
+def test_a_guest_who_comes_again_is_not_disturbed_by_a_thread_that_wanted_to_hear(monkeypatch):
+    """It looks whether there is another guest, as long as nothing is under way."""
+    monkeypatch.setattr(hearing, "GRACE", 0.5)
+    with workers() as some:
+
+        def stay():
+            become_welcome(some)
+            later = threading.Timer(1.0, lambda: some.tell("late"))
+            later.start()
+            some.hearing.as_guest(lambda: some.who("late") is not None, None)
+            later.join()
+            heard = set()
+            for name in range(50):
+                heard.add(ask(some, name))
+                time.sleep(0.001)  # the thread can do what it wants
+            return heard
+
+        heard, guest = aside(stay)
+        assert heard == {guest}
 
 
 @pytest.mark.parametrize("name", ["SIGUSR1", "SIGALRM"])

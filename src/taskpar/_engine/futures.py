@@ -22,7 +22,8 @@ _lock = threading.RLock()
 one or the other. By all futures, as it is held for less than a microsecond."""
 
 _PENDING, _RUNNING, _FINISHED = "PENDING", "RUNNING", "FINISHED"
-_ENDED = frozenset(("CANCELLED", "CANCELLED_AND_NOTIFIED", _FINISHED))
+_CANCELLED = frozenset(("CANCELLED", "CANCELLED_AND_NOTIFIED"))
+_ENDED = _CANCELLED | {_FINISHED}
 
 
 # pyright: reportPrivateUsage=false, reportIncompatibleVariableOverride=false
@@ -53,6 +54,10 @@ class LeanFuture(Future[Any]):
     def done(self) -> bool:
         """Tell whether the call has ended, or was cancelled."""
         return self._state in _ENDED
+
+    def cancelled(self) -> bool:
+        """Tell whether the call was cancelled."""
+        return self._state in _CANCELLED
 
     def running(self) -> bool:
         """Tell whether the call is being run."""

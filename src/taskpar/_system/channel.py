@@ -13,13 +13,24 @@ of length, then the message). Elsewhere, or with ``TASKPAR_NO_NONBLOCK`` set, th
 import os
 import struct
 from contextlib import suppress
+from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from taskpar._system.eager import Eager
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _LENGTH = struct.Struct("!Q")
 _PIPE_BYTES = 1 << 20
 _CHUNK = 1 << 16
 """Bytes to read at once, where it is not known what comes: as many as a pipe holds."""
+
+_SHORT_WORK = 0.001
+"""Seconds between two messages, after which the next one is not expected in a moment."""
 
 
 def _framed() -> bool:
@@ -91,14 +102,37 @@ class WorkerEnd:
         self._framed = framed
         self._frames = _Frames()
         self._arrived: list[bytes | memoryview] = []
+        self._eager = Eager()
+        self._looking: Callable[[], object] | None = None
+        self._read = 0.0
 
     def read(self) -> bytes | memoryview:
         """Return the next message; EOFError when the parent has gone."""
         if not self._framed:
             return self._reader.recv_bytes()
+        # Whoever lets us work for long is not heard of in a moment.
+        soon = perf_counter() < self._read + _SHORT_WORK
         while not self._arrived:
-            self._frames.read(self._reader.fileno(), self._arrived)
+            if soon:
+                self._eager.wait(self._look, self._take)
+            else:
+                self._take()
+        self._read = perf_counter()
         return self._arrived.pop(0)
+
+    def _take(self) -> bool:
+        self._frames.read(self._reader.fileno(), self._arrived)
+        return True
+
+    def _look(self) -> bool:
+        """Take what is there, if there is something."""
+        if self._looking is None:
+            import select
+
+            poll = select.poll()
+            poll.register(self._reader.fileno(), select.POLLIN)
+            self._looking = partial(poll.poll, 0)
+        return bool(self._looking()) and self._take()
 
     def write(self, message: bytes) -> None:
         """Send a message."""

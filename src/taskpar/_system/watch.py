@@ -1,8 +1,11 @@
 """Waiting for any of many things: ends of pipes, and processes that end."""
 
 import os
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from typing import Any
+
+from taskpar._system.eager import MOMENT, Eager
 
 
 class Watch:
@@ -15,6 +18,7 @@ class Watch:
     def __init__(self) -> None:
         self._tags: dict[Any, object] = {}
         self._selector: Any = None
+        self._eager = Eager()
         if os.name == "posix":  # elsewhere processes are no files, and multiprocessing knows how
             import selectors
 
@@ -39,11 +43,21 @@ class Watch:
         else:
             self._selector.unregister(thing)
 
-    def wait(self, seconds: float | None) -> list[Any]:
-        """Wait until something is ready, or the time is up; return the tags of what is."""
+    def wait(self, seconds: float | None, *, eager: bool = False) -> list[Any]:
+        """Wait until something is ready, or the time is up; return the tags of what is.
+
+        Args:
+            seconds: How long; None: as long as it takes.
+            eager: Whether this thread has nothing else to do, and may look before it sleeps.
+        """
         if self._selector is None:
             return [self._tags[thing] for thing in wait(list(self._tags), seconds)]
-        return [key.data for key, _ in self._selector.select(seconds)]
+        select = self._selector.select
+        if eager and (seconds is None or seconds > MOMENT):
+            ready = self._eager.wait(partial(select, 0), partial(select, seconds))
+        else:
+            ready = select(seconds)
+        return [key.data for key, _ in ready]
 
     def close(self) -> None:
         """Wait for nothing any more."""

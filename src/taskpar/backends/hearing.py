@@ -22,14 +22,14 @@ class Hearing:
 
     Args:
         hear: Waits for news, so many seconds at the most (None: as long as it takes), and takes
-            them in.
+            them in; eagerly, if that is so.
         over: Tells whether nothing is to be heard any more.
         quiet: Tells whether nothing is under way.
     """
 
     def __init__(
         self,
-        hear: Callable[[float | None], None],
+        hear: Callable[[float | None, bool], None],
         over: Callable[[], bool],
         quiet: Callable[[], bool],
     ) -> None:
@@ -42,6 +42,9 @@ class Hearing:
         """Whether a guest came while the thread was hearing."""
         self._guests = 0
         self._asked_back = False
+        """Whether the thread wants to know when the guest goes."""
+        self._urgent = False
+        """Whether the thread is to hear at once."""
 
     def run(self) -> None:
         """Hear until it is over; the body of the thread."""
@@ -56,7 +59,7 @@ class Hearing:
         """Hear until it is over, or a guest may."""
         self._missed = self._asked_back = False
         while not self._over():
-            self._hear(None)
+            self._hear(None, False)
             if self._missed and self._quiet():
                 return
 
@@ -64,17 +67,17 @@ class Hearing:
         """Let guests hear, as long as some come again and again."""
         while True:
             guests = self._guests
-            if self._called.wait(GRACE):
-                self._called.clear()
-                return
-            if self._ears.locked():
+            asks = not self._called.wait(GRACE) and self._ears.locked()
+            if asks:
                 # First this is written, then that is read: the guest does it the other way round.
                 self._asked_back = True
                 if self._ears.locked():
                     self._called.wait()
-                self._called.clear()
-                return
-            if guests == self._guests:
+                self._asked_back = False
+            self._called.clear()
+            urgent, self._urgent = self._urgent, False
+            # Who was told only that a guest has gone looks whether another one comes.
+            if urgent or (not asks and guests == self._guests):
                 return
 
     def as_guest(self, enough: Callable[[], bool], deadline: float | None) -> None:
@@ -98,16 +101,19 @@ class Hearing:
                 seconds = None if deadline is None else deadline - monotonic()
                 if seconds is not None and seconds <= 0:
                     break
-                self._hear(ctrl_c.patience(seconds))
+                self._hear(ctrl_c.patience(seconds), True)
         finally:
             with ctrl_c.later():
                 if hearing:
                     self._ears.release()
-                    if self._asked_back or not self._quiet() or self._over():
+                    if not self._quiet() or self._over():
+                        self.call()
+                    elif self._asked_back:
                         self._called.set()
 
     def call(self) -> None:
         """Call the thread back: there may be no guest any more."""
+        self._urgent = True
         self._called.set()
 
     @property

@@ -163,9 +163,9 @@ class QueueBackend:
     def _is_quiet(self) -> bool:
         return len(self._idle) == len(self._links) and not (self._coming or self._waiting)
 
-    def _hear_once(self, seconds: float | None) -> None:
+    def _hear_once(self, seconds: float | None, eager: bool) -> None:
         """Wait for news, so long at the most, and take them in."""
-        ready = self._watch.wait(self._patience(seconds))
+        ready = self._watch.wait(self._patience(seconds), eager=eager)
         with ctrl_c.later():
             try:
                 self._take_in(ready)
