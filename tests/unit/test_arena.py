@@ -4,6 +4,7 @@ import os
 import pickle
 import sys
 from itertools import count
+from mmap import mmap
 from typing import Any
 
 import pytest
@@ -12,7 +13,17 @@ from hypothesis import strategies as st
 from segments import posix
 
 from taskpar._system import arena as module
-from taskpar._system.arena import KEPT, MAPPED, Arena, Loan, Piece, Shelf, forking_a_worker
+from taskpar._system.arena import (
+    ALWAYS_MAPPED,
+    KEPT,
+    MAPPED,
+    MOST_MAPPED,
+    Arena,
+    Loan,
+    Piece,
+    Shelf,
+    forking_a_worker,
+)
 from taskpar._system.shared_file import nameless_memory
 
 pytestmark = pytest.mark.skipif(not nameless_memory(), reason="needs memory files")
@@ -58,7 +69,8 @@ def test_what_is_laid_down_is_there(size: int) -> None:
 def test_no_piece_is_written_to_while_somebody_looks(data: st.DataObject) -> None:
     """Whatever is laid down, looked at and let go, in any order, mapped or not."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "MAPPED", 2 * PAGE)
+        patch.setattr(module, "MAPPED", PAGE)
+        patch.setattr(module, "ALWAYS_MAPPED", 3 * PAGE)
         patch.setattr(module, "KEPT", 3 * PAGE)
         arena, shelf = sides(10 * PAGE)
         there: list[tuple[Any, bytes]] = []
@@ -98,16 +110,62 @@ def test_what_has_no_room_is_refused_until_there_is_some() -> None:
     assert arena.put(bytes(3 * PAGE)) is None
 
 
-def test_a_mapped_view_keeps_its_piece() -> None:
+@pytest.mark.parametrize("size", [MAPPED, ALWAYS_MAPPED])
+def test_a_mapped_view_keeps_its_piece(size: int) -> None:
     """Also when the lease and all other views have gone."""
-    arena, shelf = sides(MAPPED)
-    lease = shelf.lease(put(arena, bytes(MAPPED)))
+    arena, shelf = sides(4 * size)
+    lease = shelf.lease(put(arena, bytes(size)))
+    rest = put(arena, bytes(3 * size))
     view = memoryview(lease.view())[5:10]
     del lease
     assert arena.put(b"x") is None
     assert bytes(view) == bytes(5)
     del view
     assert arena.put(b"x") is not None
+    arena.take_back([rest])
+
+
+def kinds_of(shelf: Shelf, arena: Arena, count: int) -> list[type]:
+    """Look at so many pieces at once, and say how each is looked at."""
+    views = [shelf.lease(put(arena, bytes([i]) * MAPPED)).view() for i in range(count)]
+    assert all(view[0] == view[-1] == i for i, view in enumerate(views))
+    return [bytearray if type(view) is bytearray else mmap for view in views]
+
+
+def test_no_more_than_some_small_pieces_are_mapped_at_once() -> None:
+    """Each takes a descriptor, of which a process may have few."""
+    arena, shelf = sides(8 * MOST_MAPPED * MAPPED)
+    expected = [mmap] * MOST_MAPPED + [bytearray] * 5
+    for _ in range(2):
+        assert kinds_of(shelf, arena, MOST_MAPPED + 5) == expected
+
+
+def test_mapped_pieces_leave_room_for_others() -> None:
+    """Who keeps all results has them where they take nobody's room."""
+    arena, shelf = sides(16 * MAPPED)
+    for _ in range(2):
+        assert kinds_of(shelf, arena, 16) == [mmap] * 4 + [bytearray] * 12
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a bound for descriptors")
+@pytest.mark.parametrize("size", [MAPPED, ALWAYS_MAPPED])
+def test_where_no_descriptor_is_left_a_piece_is_copied(size: int) -> None:
+    """It is there all the same."""
+    import resource
+
+    arena, shelf = sides(8 * size)
+    lease = shelf.lease(put(arena, b"x" * size))
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest = os.dup(0)  # all below are in use
+    os.close(lowest)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, before[1]))
+    try:
+        view = lease.view()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert type(view) is bytearray
+    assert bytes(view[:3]) == b"xxx"
+    assert type(lease.view()) is not bytearray
 
 
 def test_memory_that_is_not_needed_goes_back_to_the_system() -> None:

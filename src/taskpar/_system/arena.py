@@ -26,9 +26,15 @@ from taskpar._system.shared_file import nameless_memory
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-MAPPED = 1 << 24
-"""Bytes from which a piece is mapped: below that, a copy into memory that was used before is as
-quick as reading it where it lies, and needs no descriptor."""
+MAPPED = 1 << 19
+"""Bytes from which a piece is mapped: below that, a copy is as quick as a mapping."""
+
+ALWAYS_MAPPED = 1 << 24
+"""Bytes from which it is mapped in any case."""
+
+MOST_MAPPED = 64
+"""How many smaller ones may be mapped at once, as each takes a descriptor: further ones are copied,
+and so they are when those that are mapped, and looked at, take a quarter of all the room."""
 
 KEPT = 1 << 26
 """Bytes that were given back and stay in memory, to be used again."""
@@ -169,6 +175,8 @@ class Shelf:
         self.segment = segment
         self._states = segment.window(0, _SLOTS)
         self._kept = 0
+        self._mapped: dict[int, int] = {}
+        """The sizes of those that are mapped but need not be, by their numbers."""
         self._pid = os.getpid()
 
     def lease(self, piece: Piece) -> "Lease":
@@ -176,8 +184,24 @@ class Shelf:
         self._kept = max(0, self._kept - piece[2])  # it is where something was given back before
         return Lease(self, piece)
 
+    def mapped(self, piece: Piece) -> "_View | None":
+        """Map a piece, unless it is better copied."""
+        slot, first, size = piece
+        if size < ALWAYS_MAPPED:
+            sizes = list(self._mapped.values())
+            full = len(sizes) >= MOST_MAPPED or sum(sizes) + size > self.segment.size // 4
+            if size < MAPPED or full:
+                return None
+            self._mapped[slot] = size
+        try:
+            return _View(self.segment.descriptor, size, access=ACCESS_COPY, offset=first)
+        except OSError:  # no descriptor is left
+            self._mapped.pop(slot, None)
+            return None
+
     def give_back(self, piece: Piece, forks: int) -> None:
         """Let the writer have a piece again."""
+        self._mapped.pop(piece[0], None)
         if self._pid != os.getpid() or forks != _forks.count:
             return  # a forked process may look at it, as long as it likes
         slot, first, size = piece
@@ -205,14 +229,13 @@ class Lease:
 
     def view(self) -> "bytearray | mmap":
         """Return the data, to be written to as the caller likes."""
-        _, first, size = self._piece
-        segment = self._shelf.segment
-        if size >= MAPPED:
-            view = _View(segment.descriptor, size, access=ACCESS_COPY, offset=first)
+        view = self._shelf.mapped(self._piece)
+        if view is not None:
             view.lease = self
             return view
+        _, first, size = self._piece
         data = bytearray(size)
-        segment.read_into(data, first)
+        self._shelf.segment.read_into(data, first)
         return data
 
     def __del__(self) -> None:
