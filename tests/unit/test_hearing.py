@@ -154,17 +154,22 @@ def test_a_guest_leaves_when_his_time_is_up(patient):
         assert 0.05 <= aside(wait_in_vain)[0] < WITHIN
 
 
+def stay_for_long(some):
+    """Be a guest for so long that the thread wants to hear."""
+    become_welcome(some)
+    later = threading.Timer(1.0, lambda: some.tell("late"))
+    later.start()
+    some.hearing.as_guest(lambda: some.who("late") is not None, None)
+    later.join()
+
+
 def test_a_thread_that_wants_to_hear_while_a_guest_does_is_called_when_he_goes(monkeypatch):
     """It sleeps until then, whatever the grace."""
     monkeypatch.setattr(hearing, "GRACE", 0.3)
     with workers() as some:
 
         def stay():
-            become_welcome(some)
-            later = threading.Timer(1.0, lambda: some.tell("late"))
-            later.start()
-            some.hearing.as_guest(lambda: some.who("late") is not None, None)
-            later.join()
+            stay_for_long(some)
             return some.who("late")
 
         aside(stay)
@@ -178,11 +183,7 @@ def test_a_guest_who_comes_again_is_not_disturbed_by_a_thread_that_wanted_to_hea
     with workers() as some:
 
         def stay():
-            become_welcome(some)
-            later = threading.Timer(1.0, lambda: some.tell("late"))
-            later.start()
-            some.hearing.as_guest(lambda: some.who("late") is not None, None)
-            later.join()
+            stay_for_long(some)
             heard = set()
             for name in range(50):
                 heard.add(ask(some, name))
