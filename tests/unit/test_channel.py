@@ -118,6 +118,33 @@ def test_asking_for_messages_never_waits(line):
     assert line.parent.messages() == []
 
 
+def test_one_message_after_the_other_is_answered(line, aside):
+    """Whether the worker looks for the next one or sleeps; also what comes in pieces."""
+    messages = [bytes([number]) * size for number in range(50) for size in (1, 100, 70_000)]
+
+    def echo():
+        for _ in messages:
+            line.worker.write(bytes(line.worker.read()))
+
+    answering = aside(echo)
+    for message in messages:
+        line.send(message)
+        assert line.received(1) == [message]
+    answering.result(WITHIN)
+
+
+def test_a_look_of_the_worker_never_waits():
+    """There may be nothing for ever."""
+    line = Line()
+    try:
+        assert not line.worker._look()
+        line.send(b"here")
+        assert line.worker._look()
+        assert line.worker.read() == b"here"
+    finally:
+        line.close()
+
+
 def test_big_messages_go_both_ways(line, aside):
     """Far more than a pipe holds."""
     big = os.urandom(1 << 20) * (BIG >> 20)
