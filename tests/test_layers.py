@@ -37,7 +37,7 @@ REGISTRY = {"taskpar.executors", "taskpar.engines"}
 
 # The ledger decides from events and the given time alone: it, what it keeps its books in, and its
 # language. They can neither wait nor reach out, and know nothing else of taskpar.
-LEDGER = {f"taskpar._engine.{name}" for name in ("book", "events", "ledger", "waiting")}
+LEDGER = {f"taskpar._engine.{name}" for name in ("book", "events", "ledger", "lengths", "waiting")}
 IMPURE = {"multiprocessing", "os", "pickle", "queue", "random", "threading", "time"}
 
 MAX_FILE_LINES = 350
