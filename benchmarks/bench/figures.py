@@ -10,9 +10,9 @@ from typing import Literal, NamedTuple
 
 from .pools import PEERS
 from .turns import Rounds
-from .workload import Workload
+from .workload import Target, Workload
 
-Verdict = Literal["yes", "no", "unclear"]
+Verdict = Literal["yes", "no", "unclear", ""]
 
 
 class Ratio(NamedTuple):
@@ -47,6 +47,7 @@ class Row(NamedTuple):
         failed: Who failed, and the last words.
         ratios: What is compared to targets.
         rounds: How many rounds there were.
+        aims: Whether there is a target at all.
     """
 
     key: str
@@ -57,10 +58,13 @@ class Row(NamedTuple):
     failed: dict[str, str]
     ratios: list[Ratio]
     rounds: int
+    aims: bool = True
 
     @property
     def met(self) -> Verdict:
-        """Whether all targets are met; without figures of ours, none is."""
+        """Whether all targets are met, if there are any; without figures of ours, none is."""
+        if not self.aims:
+            return ""
         if not self.ratios:
             return "no"
         verdicts = {ratio.met for ratio in self.ratios}
@@ -83,6 +87,7 @@ def row(key: str, workload: Workload, rounds: Rounds, ours: str = "queue") -> Ro
         {name: taken.failed for name, some in rounds.items() for taken in some if taken.failed},
         _ratios(workload, found, medians, ours),
         max(map(len, rounds.values()), default=0),
+        workload.target != Target(),
     )
 
 

@@ -48,7 +48,7 @@ def _line(row: Row) -> str:
         _value(row, "limit"),
         _ratio(to) + whom,
         _ratio(of.get("limit")),
-        f"**{row.met}**" if row.met != "yes" else "yes",
+        f"**{row.met}**" if row.met in ("no", "unclear") else row.met,
     ]
     return f"| {' | '.join(cells)} |"
 
