@@ -174,6 +174,7 @@ class Shelf:
     def __init__(self, segment: Segment) -> None:
         self.segment = segment
         self._states = segment.window(0, _SLOTS)
+        self._lock = threading.RLock()  # the garbage collector may come here anywhere
         self._kept = 0
         self._mapped: dict[int, int] = {}
         """The sizes of those that are mapped but need not be, by their numbers."""
@@ -181,7 +182,8 @@ class Shelf:
 
     def lease(self, piece: Piece) -> "Lease":
         """Take a piece over."""
-        self._kept = max(0, self._kept - piece[2])  # it is where something was given back before
+        with self._lock:  # it is where something was given back before
+            self._kept = max(0, self._kept - piece[2])
         return Lease(self, piece)
 
     def mapped(self, piece: Piece) -> "_View | None":
@@ -205,10 +207,11 @@ class Shelf:
         if self._pid != os.getpid() or forks != _forks.count:
             return  # a forked process may look at it, as long as it likes
         slot, first, size = piece
-        if self._kept + size > KEPT:
+        with self._lock:
+            stays = self._kept + size <= KEPT
+            self._kept += size if stays else 0
+        if not stays:
             self.segment.forget(first, _rounded(size))
-        else:
-            self._kept += size
         self._states[slot] = 0
 
 
