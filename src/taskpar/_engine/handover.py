@@ -43,12 +43,10 @@ def as_they_are() -> frozenset[object]:
 def sealed(outcome: Any, index: int, store: Store | None = None) -> Any:
     """Return a plain value as it is; pickle what anyone could write to, as it is at this moment."""
     kind = type(outcome)
-    if kind in PLAIN:
+    if kind in as_they_are():
         return outcome
     if kind is Error:
         return (exceptions.dumps(outcome.exception), True)
-    if kind in scalars():
-        return outcome
     try:
         head, *pieces = packed(outcome, store)
         return (head, False, *pieces)

@@ -190,20 +190,27 @@ class Shelf:
         """Map a piece, unless it is better copied."""
         slot, first, size = piece
         if size < ALWAYS_MAPPED:
-            sizes = list(self._mapped.values())
-            full = len(sizes) >= MOST_MAPPED or sum(sizes) + size > self.segment.size // 4
-            if size < MAPPED or full:
+            if size < MAPPED or not self._has_room_for(size, slot):
                 return None
-            self._mapped[slot] = size
         try:
             return _View(self.segment.descriptor, size, access=ACCESS_COPY, offset=first)
         except OSError:  # no descriptor is left
             self._mapped.pop(slot, None)
             return None
 
+    def _has_room_for(self, size: int, slot: int) -> bool:
+        """Tell whether one more may be mapped that need not be, and count it then."""
+        with self._lock:
+            sizes = self._mapped.values()
+            fits = len(sizes) < MOST_MAPPED and sum(sizes) + size <= self.segment.size // 4
+            if fits:
+                self._mapped[slot] = size
+        return fits
+
     def give_back(self, piece: Piece, forks: int) -> None:
         """Let the writer have a piece again."""
-        self._mapped.pop(piece[0], None)
+        with self._lock:
+            self._mapped.pop(piece[0], None)
         if self._pid != os.getpid() or forks != _forks.count:
             return  # a forked process may look at it, as long as it likes
         slot, first, size = piece

@@ -75,7 +75,9 @@ class Hearing:
                     self._called.wait()
                 self._asked_back = False
             self._called.clear()
-            urgent, self._urgent = self._urgent, False
+            urgent = self._urgent
+            if urgent:  # else it may just be becoming so, and that must not be forgotten
+                self._urgent = False
             # Who was told only that a guest has gone looks whether another one comes.
             if urgent or (not asks and guests == self._guests):
                 return
