@@ -2,7 +2,9 @@
 
 import os
 import pickle
+import signal
 import sys
+import threading
 from itertools import count
 from mmap import mmap
 from typing import Any
@@ -255,6 +257,32 @@ def _fork_and_end(do: Any = int) -> None:
         do()
         os._exit(0)
     os.waitpid(pid, 0)
+
+
+@posix
+def test_a_child_that_was_forked_with_the_lock_held_does_not_wait_for_it() -> None:
+    """Its holder is a thread of the parent: it looks at a piece, and lets it go, all the same."""
+    arena, shelf = sides(8 * MAPPED)
+    lease = shelf.lease(put(arena, b"x" * MAPPED))
+    held, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with shelf._lock:
+            held.set()
+            done.wait()
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    held.wait()
+    pid = os.fork()
+    if pid == 0:
+        signal.alarm(10)
+        seen = bytes(lease.view()[:3])
+        del lease
+        os._exit(seen != b"xxx")
+    done.set()
+    holder.join()
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
 def test_a_closed_arena_has_no_room() -> None:

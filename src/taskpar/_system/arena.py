@@ -189,17 +189,22 @@ class Shelf:
     def mapped(self, piece: Piece) -> "_View | None":
         """Map a piece, unless it is better copied."""
         slot, first, size = piece
-        if size < ALWAYS_MAPPED:
-            if size < MAPPED or not self._has_room_for(size, slot):
-                return None
+        if size < ALWAYS_MAPPED and (size < MAPPED or not self._has_room_for(size, slot)):
+            return None
         try:
             return _View(self.segment.descriptor, size, access=ACCESS_COPY, offset=first)
         except OSError:  # no descriptor is left
             self._mapped.pop(slot, None)
             return None
 
+    def _is_forked(self) -> bool:
+        """Whether this is a child of the reader: whoever holds the lock may not be here."""
+        return self._pid != os.getpid()
+
     def _has_room_for(self, size: int, slot: int) -> bool:
         """Tell whether one more may be mapped that need not be, and count it then."""
+        if self._is_forked():
+            return False
         with self._lock:
             sizes = self._mapped.values()
             fits = len(sizes) < MOST_MAPPED and sum(sizes) + size <= self.segment.size // 4
@@ -209,9 +214,11 @@ class Shelf:
 
     def give_back(self, piece: Piece, forks: int) -> None:
         """Let the writer have a piece again."""
+        if self._is_forked():
+            return
         with self._lock:
             self._mapped.pop(piece[0], None)
-        if self._pid != os.getpid() or forks != _forks.count:
+        if forks != _forks.count:
             return  # a forked process may look at it, as long as it likes
         slot, first, size = piece
         with self._lock:
