@@ -7,6 +7,7 @@ import importlib.util
 import inspect
 import subprocess
 import sys
+from multiprocessing import get_all_start_methods
 
 import pytest
 
@@ -63,6 +64,22 @@ def test_a_new_worker_imports_nothing_that_only_errors_need():
     assert "taskpar._engine.running" in found
     rare = {"cloudpickle", "concurrent", "dataclasses", "inspect", "logging", "pathlib"}
     assert not {name for name in found if name.split(".")[0] in rare}
+    assert not {f"taskpar._engine.{name}" for name in ("events", "ledger", "waiting")} & found
+
+
+IN_A_WORKER = """
+from multiprocessing import get_context
+from taskpar import QueueExecutor
+with QueueExecutor(1, mp_context=get_context({method!r})) as executor:
+    print(executor.submit(eval, "'cloudpickle' in __import__('sys').modules").result())
+"""
+
+
+@pytest.mark.parametrize("method", [m for m in get_all_start_methods() if m != "fork"])
+def test_a_worker_has_what_functions_by_value_need_only_where_there_are_some(method):
+    """It would take half of the time in which a worker starts."""
+    command = [sys.executable, "-c", IN_A_WORKER.format(method=method)]
+    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == "False\n"
 
 
 def test_type_checkers_and_python_find_the_public_names_in_the_same_places():
