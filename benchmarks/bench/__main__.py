@@ -11,6 +11,7 @@ pictures.
 
 import argparse
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -52,8 +53,9 @@ def main() -> int:
     turns.adopt()
     rounds: dict[str, turns.Rounds] = {}
     rows: list[Row] = []
-    for key in given.only:
-        seconds = given.minutes * 60 / len(given.only)
+    until = time.monotonic() + given.minutes * 60
+    for done, key in enumerate(given.only):
+        seconds = (until - time.monotonic()) / (len(given.only) - done)
         rounds[key] = turns.measure(key, EVERY[key], given.contenders, seconds)
         rows.append(row(key, EVERY[key], rounds[key]))
         _tell(rows[-1])

@@ -1,6 +1,8 @@
 """Starts the cells, one at a time: all libraries in turn, round after round.
 
-What slows the machine for a while slows a round, and with it both sides of a ratio.
+What slows the machine for a while slows a round, and with it both sides of a ratio. Whom the first
+round shows to be far behind is not asked again, and nobody is waited for much longer than for ours:
+so there is time for more rounds of those who are compared.
 """
 
 import ctypes
@@ -13,15 +15,20 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from math import inf
 from pathlib import Path
 from typing import NamedTuple
 
+from .pools import PEERS
 from .workload import Figures, Workload
 
 HERE = Path(__file__).parents[1]
-LIMIT = 12.0  # seconds for a cell
+LIMIT = 30.0  # seconds for a cell of ours; what it takes tells how long the others have
+PATIENCE = 4.0  # times that long, and so many seconds besides, in which libraries are imported
+BEHIND = 3.0  # times as slow as the quickest peer: not asked again
 FEWEST = 3  # rounds, so that there is a median
 MOST = 15
+OURS = "queue"  # what is compared
 SET_CHILD_SUBREAPER = 36  # the number that Linux has for it
 
 
@@ -55,23 +62,38 @@ def measure(key: str, workload: Workload, names: Sequence[str], seconds: float) 
     Args:
         key: Its word.
         workload: What it is.
-        names: Who takes part; who was late once is not asked again.
+        names: Who takes part; who was late once, or far behind, is not asked again.
         seconds: For how long to go on; there are a few rounds at the least.
 
     Returns:
-        What each took in each round; as many for everyone who was not late.
+        What each took in each round; as many for everyone who was asked again.
     """
     rounds: Rounds = {name: [] for name in names if name in workload.runs}
-    until = time.monotonic() + seconds
+    racing = sorted(rounds, key=lambda name: name != OURS)  # ours first: it sets the pace
+    limit, until = LIMIT, time.monotonic() + seconds
     for turn in range(MOST):
         begin = time.monotonic()
-        for name in _rotated(list(rounds), turn):
-            if not any(taken.late or taken.failed for taken in rounds[name]):
-                rounds[name].append(run(key, name))
+        for name in _rotated(racing, turn):
+            started = time.monotonic()
+            rounds[name].append(run(key, name, limit))
+            if name == OURS and not turn:
+                limit = PATIENCE * (1 + time.monotonic() - started)
+        racing = [name for name in racing if _goes_on(name, workload, rounds)]
         now = time.monotonic()
-        if turn + 1 >= FEWEST and now + (now - begin) / 2 > until:
+        if not racing or (turn + 1 >= FEWEST and now + (now - begin) / 2 > until):
             break
     return rounds
+
+
+def _goes_on(name: str, workload: Workload, rounds: Rounds) -> bool:
+    """Whether one round more of it may tell more."""
+    if any(taken.late or taken.failed for taken in rounds[name]):
+        return False
+    if name in {OURS, "limit", "serial", workload.target.to}:
+        return True
+    first = {who: some[0].figures.get(workload.figure) for who, some in rounds.items()}
+    quickest = min((first[who] or inf for who in first if who in PEERS), default=inf)
+    return (first[name] or inf) <= BEHIND * quickest
 
 
 def _rotated(names: list[str], turn: int) -> Iterator[str]:
@@ -81,7 +103,7 @@ def _rotated(names: list[str], turn: int) -> Iterator[str]:
     yield from names[:start]
 
 
-def run(key: str, name: str, limit: float = LIMIT) -> Taken:
+def run(key: str, name: str, limit: float) -> Taken:
     """Run one cell, and end all that is left of it."""
     before = _processor()
     process = subprocess.Popen(

@@ -165,6 +165,31 @@ def test_a_worker_may_die_while_it_writes_an_answer(start, tmp_path):
     bystander.close()
 
 
+@starts
+def test_only_who_reads_answers_is_told_that_there_are_some(start, tmp_path):
+    """Else the pool's other thread, which looks after processes, goes round until they are read."""
+    lonely, busy, gate = Lonely(start), threading.Event(), threading.Event()
+
+    def hold(answer):
+        lonely.answers.append(answer)
+        busy.set()
+        gate.wait(WITHIN)
+
+    lonely.give(abs, -1, heard=hold)
+    lonely.give(blob, tmp_path / "made", 1)
+    assert busy.wait(WITHIN)
+    results = lonely.context._results
+    assert eventually(lambda: not results.empty(), WITHIN)  # the answer of the second task
+    assert not wait([results._reader], 0)
+    gate.set()
+    lonely.pool.close()
+    assert wait([lonely.process.sentinel], WITHIN)
+    lonely.process.join()
+    lonely.context.cut()
+    lonely.end()
+    assert lonely.answers == [1, b"\0"]
+
+
 def blob(note, size):
     """Make a big result, and note that it was made."""
     with note.open("a") as file:

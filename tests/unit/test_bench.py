@@ -133,6 +133,29 @@ def test_whoever_fails_or_is_late_is_named(bench: Any) -> None:
     assert bench("report").others([row])[-1] == "| t | 1 s | too long | fails |"
 
 
+def test_time_is_for_those_who_are_compared(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is far behind in the first round, late or fails is not asked again; ours comes first."""
+    turns, workload = bench("turns"), bench("workload")
+    took = {"queue": 1.0, "limit": 0.1, "serial": 9.0, "mp": 2.0, "cf": 6.0, "loky": 6.1}
+    asked: list[str] = []
+
+    def run(_: str, name: str, __: float) -> Any:
+        asked.append(name)
+        if name in took:
+            return turns.Taken({"seconds": took[name]}, False, "")
+        return turns.Taken({}, name == "mpire", "" if name == "mpire" else "Broken")
+
+    monkeypatch.setattr(turns, "run", run)
+    names = ["serial", "limit", "queue", "mp", "cf", "loky", "joblib", "mpire", "pebble"]
+    some = workload.Workload("", dict.fromkeys(names), workload.Target(peer=1))
+    rounds = turns.measure("key", some, names, 0)
+    assert asked[0] == "queue"
+    assert {name for name in names if len(rounds[name]) == 3} == {*took} - {"loky"}
+    assert {name for name in names if len(rounds[name]) == 1} == {
+        "loky", "joblib", "mpire", "pebble"
+    }  # fmt: skip
+
+
 def test_the_page_of_the_docs_has_the_marks(bench: Any, tmp_path: Path) -> None:
     """The table has its place, once; what was there goes."""
     report = bench("report")

@@ -61,6 +61,7 @@ class PoolContext(BaseContext):
     def Process(self, *, target: Callable[..., object], args: tuple[Any, ...]) -> "Unending":  # noqa: N802
         """Make what the pool takes for its worker; its first arguments are the two queues."""
         self._tasks, self._results = args[:2]
+        self._results.read_by_one()
         self.process = self._make(target, args)
         return Unending(self.process)
 
@@ -127,20 +128,36 @@ class _End:
     """An end of a queue in the process of the pool; the worker gets the connection itself."""
 
     def __init__(self, connection: Any, talk: Talk) -> None:
-        self._connection = connection
-        self._talk = talk
+        self.connection = connection
+        self.talk = talk
 
     def send(self, task: Any) -> None:
-        self._talk.send(self._connection, task)
+        self.talk.send(self.connection, task)
 
     def recv(self) -> Any:
-        return self._talk.recv(self._connection)
+        return self.talk.recv(self.connection)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._connection, name)
+        return getattr(self.connection, name)
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _itself, (self._connection,)
+        return _itself, (self.connection,)
+
+
+class _Hushed(_End):
+    """An end to receive from that never looks as if there was something.
+
+    Args:
+        end: What it is.
+        quiet: A connection on which nothing comes, and whose number is told in its stead.
+    """
+
+    def __init__(self, end: _End, quiet: Any) -> None:
+        super().__init__(end.connection, end.talk)
+        self._quiet = quiet
+
+    def fileno(self) -> int:
+        return int(self._quiet.fileno())
 
 
 def _itself(connection: Any) -> Any:
@@ -163,6 +180,14 @@ class Queue(SimpleQueue[Any]):
         self._writer = _End(writer, talk)
         self._rlock = self._wlock = _NoLock()
         self._poll = reader.poll
+
+    def read_by_one(self) -> None:
+        """Let only the thread that reads know when there is something to be read.
+
+        The pool has another one, which looks after processes, wait for that, too. It would go round
+        and round until all is read, and hardly let go the interpreter that reading takes.
+        """
+        self._reader = _Hushed(self._reader, self._writer)
 
     def cut_reader(self) -> None:
         """Let nobody wait for the reader, which has ended."""
