@@ -60,8 +60,9 @@ class PoolContext(BaseContext):
 
     def Process(self, *, target: Callable[..., object], args: tuple[Any, ...]) -> "Unending":  # noqa: N802
         """Make what the pool takes for its worker; its first arguments are the two queues."""
-        self._tasks, self._results = args[:2]
-        self._results.read_by_one()
+        tasks, results = args[:2]
+        results.read_by_one()
+        self._tasks, self._results = tasks, results
         self.process = self._make(target, args)
         return Unending(self.process)
 
