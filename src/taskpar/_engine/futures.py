@@ -33,14 +33,24 @@ class LeanFuture(Future[Any]):
     **Law**: whatever is done with it, it is a `concurrent.futures.Future`.
     """
 
+    # What nothing has changed yet is the class's: so there is nothing to be made for a future.
     _made: threading.Condition | None = None
+    _state = _PENDING
+    _result: Any = None
+    _exception: BaseException | None = None
 
     def __init__(self) -> None:
-        self._state = _PENDING
-        self._result = None
-        self._exception = None
-        self._waiters: list[Any] = []
-        self._done_callbacks: list[Any] = []
+        pass
+
+    @property
+    def _waiters(self) -> list[Any]:  # type: ignore[override]  # made when needed
+        waiters: list[Any] = vars(self).setdefault("_waiting", [])
+        return waiters
+
+    @property
+    def _done_callbacks(self) -> list[Any]:  # made when needed
+        callbacks: list[Any] = vars(self).setdefault("_to_call", [])
+        return callbacks
 
     @property
     def _condition(self) -> threading.Condition:  # type: ignore[override]  # made when needed
@@ -96,11 +106,12 @@ class HeardFuture(LeanFuture):
     """
 
     def __init__(self, engine: "Engine") -> None:
-        super().__init__()
         self._engine = engine
 
     def result(self, timeout: float | None = None) -> Any:
         """Return the result, or raise what the call raised, or `TimeoutError`."""
+        if self._state == _FINISHED and self._exception is None:
+            return self._result
         return super().result(timeout if self.done() else self._heard(timeout))
 
     def exception(self, timeout: float | None = None) -> BaseException | None:

@@ -56,8 +56,7 @@ class _Call:
 
     def goes_with(self, other: "_Call") -> bool:
         """Whether it may travel in the message of another."""
-        same = self.function is other.function and self.context is other.context is None
-        return same and not self.future.cancelled()
+        return self.function is other.function and self.context is other.context is None
 
 
 class Submissions:
@@ -96,12 +95,12 @@ class Submissions:
     ) -> "Future[Any]":
         """Schedule one call and return its future."""
         context = context_for(self._options, self._engine.backend)
-        with self._lock:
-            if self._number is None:
-                self._number = self._engine.add(self)
-            number, index = self._number, next(self._numbers)
-            future = self._future(number, index)
-            self._calls[index] = _Call(future, function, args, kwargs, name, context)
+        number = self._number
+        if number is None:
+            number = self._job()
+        index = next(self._numbers)
+        future = self._future(number, index)
+        self._calls[index] = _Call(future, function, args, kwargs, name, context)
         try:
             if self._engine.backend.inline:
                 self._engine.submit(number, index, index + 1, self._rules)
@@ -113,6 +112,13 @@ class Submissions:
         if self._engine.backend.inline:
             self._engine.want(number, index)
         return future
+
+    def _job(self) -> int:
+        """Return the number of the job, which begins with the first call of any thread."""
+        with self._lock:
+            if self._number is None:
+                self._number = self._engine.add(self)
+            return self._number
 
     def _future(self, number: int, index: int) -> LeanFuture:
         if not self._rules.kill:

@@ -92,6 +92,9 @@ class _Bare:
         return Context
 
 
+_FIRST: tuple[int, Sequence[str]] = (1, ())
+
+
 class Attempts:
     """The failures of calls that are tried again, until they are home.
 
@@ -122,9 +125,9 @@ class Attempts:
         self._made[call] = attempt + 1, [*told, failure]
         return seconds
 
-    def made(self, call: int) -> tuple[int, list[str]]:
+    def made(self, call: int) -> tuple[int, Sequence[str]]:
         """Return which attempt of a call is home, and what is told of the others; forget it."""
-        return self._made.pop(call, (1, []))
+        return self._made.pop(call, _FIRST) if self._made else _FIRST
 
     def replay(self, start: int, stop: int) -> None:
         """Tell what earlier attempts of calls that are home have logged, warned of and printed."""
