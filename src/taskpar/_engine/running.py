@@ -193,30 +193,42 @@ class _Batch:
         """
         if self._manner.timed:
             return self._timed(items, first)
-        add, call, words = self._outcomes.add, self._call, self._row.words
-        start, store, plain = self._start, self._outcomes.store, as_they_are()
+        outcomes, call, words = self._outcomes, self._call, self._row.words
+        add, kinds, plain, usual = outcomes.add, outcomes.kinds, as_they_are(), None
         before = perf_counter()
         most = self._manner.slice_seconds or SLICE_SECONDS
         until = inf if whole and self._manner.whole else before + most
         position, size = first, 1
         while True:
-            done = position - 1
-            for done, item in enumerate(islice(items, size), position):  # it tells how far it came
-                words[0] = done
+            begun = position
+            for item in islice(items, size):
+                words[0] = position
+                position += 1
                 try:
                     value = call(item)
                 except BaseException as error:  # noqa: BLE001  # also SystemExit: it is the task's
                     # Not kept here: its traceback leads to this frame.
-                    add(sealed(Error(without_ours(error)), start + done, store))
-                else:
-                    add(value if type(value) in plain else sealed(value, start + done, store))
-            ran, position, now = done + 1 - position, done + 1, perf_counter()
+                    self._seal(Error(without_ours(error)), position - 1)
+                    continue
+                kind = type(value)
+                if kind is not usual:  # most functions return one kind of thing
+                    if kind not in plain:
+                        self._seal(value, position - 1)
+                        continue
+                    usual = kind
+                    kinds.add(kind)
+                add(value)
+            ran, now = position - begun, perf_counter()
             if now > until:
-                self._outcomes.last = now - before
+                outcomes.last = now - before
             if ran < size or now > until:
                 return position - first
             size = min(2 * size, _MOST_UNTIMED) if now - before < _GLANCE_SECONDS else 1
             before = now
+
+    def _seal(self, outcome: Any, position: int) -> None:
+        """Add an outcome that anyone could write to, as it is at this moment."""
+        self._outcomes.put(sealed(outcome, self._start + position, self._outcomes.store))
 
     def _timed(self, items: Iterator[Any], first: int) -> int:
         """Run one call with a time limit, if it may still begin; tell how many."""
@@ -224,9 +236,7 @@ class _Batch:
             if not self._row.enter(first):
                 return 0
             before = perf_counter()
-            self._outcomes.add(
-                sealed(_outcome(self._call, item), self._start + first, self._outcomes.store)
-            )
+            self._seal(_outcome(self._call, item), first)
             self._outcomes.last = perf_counter() - before
             return 1
         return 0
