@@ -130,7 +130,7 @@ def test_attempts_tell_what_came_of_the_earlier_ones():
     assert told[1].startswith("attempt 2: KeyError: 'bbb")
     assert len(told[1]) < 250
     assert made.made(6) == (2, ["attempt 1: UnspeakableError: (cannot be shown)"])
-    assert made.made(7) == (1, [])
+    assert made.made(7) == (1, ())
 
 
 def test_attempts_are_forgotten_when_they_are_home():
@@ -140,7 +140,7 @@ def test_attempts_are_forgotten_when_they_are_home():
         made.retry(call, 1, ValueError(), None)
     made.forget(0, 5)
     assert [made.made(call)[0] for call in range(10)] == [1] * 5 + [2] * 5
-    assert made.made(9) == (1, [])
+    assert made.made(9) == (1, ())
 
 
 def test_a_delay_that_cannot_be_had_ends_the_attempts_and_is_told():
