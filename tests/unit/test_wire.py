@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taskpar import CrossingError
-from taskpar._engine import running, wire
+from taskpar._engine import handover, running, wire
 from taskpar._engine.constant import SMALL, Constants
 from taskpar._engine.reply import read_reply
 
@@ -72,6 +72,27 @@ def test_types_are_kept(value):
     assert there is type(value)
     (back,) = crossed(same, [value])
     assert type(back) is type(value)
+
+
+GROWING: list[int] = []
+
+
+def test_a_result_is_what_it_was_when_its_call_ended():
+    """Whatever later calls of the batch do to what it holds, be it in a tuple."""
+
+    def grow(number):
+        GROWING.append(number)
+        return [GROWING, (GROWING,), (number, GROWING), (number, "plain")][number]
+
+    GROWING.clear()
+    assert crossed(grow, range(4)) == [[0], ([0, 1],), (2, [0, 1, 2]), (3, "plain")]
+
+
+@given(results=st.lists(st.lists(plain, max_size=3).map(tuple), min_size=9, max_size=20))
+def test_tuples_of_plain_values_come_home_without_a_pickle_of_their_own(results):
+    """Of nothing that anyone could write to is there need to keep how it was."""
+    assert seen(crossed(same, results)) == seen(direct(same, results))
+    assert [handover.sealed(result, 0) for result in results] == [(result,) for result in results]
 
 
 def test_rows_that_are_no_rows_fail_as_in_starmap():

@@ -42,9 +42,11 @@ def as_they_are() -> frozenset[object]:
 
 def sealed(outcome: Any, index: int, store: Store | None = None) -> Any:
     """Return a plain value as it is; pickle what anyone could write to, as it is at this moment."""
-    kind = type(outcome)
-    if kind in as_they_are():
+    kind, plain = type(outcome), as_they_are()
+    if kind in plain:
         return outcome
+    if kind is tuple and plain.issuperset(map(type, outcome)):
+        return (outcome,)
     if kind is Error:
         return (exceptions.dumps(outcome.exception), True)
     try:

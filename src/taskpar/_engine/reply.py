@@ -114,7 +114,7 @@ def crossing(why: "Explanation", index: int, cause: BaseException) -> "CrossingE
 
 Sealed = tuple[Any, ...]
 """A value that is pickled, as anyone could write to it; whether it is an error; and the pieces of
-it that lie beside."""
+it that lie beside. Or a tuple of plain values alone: nobody can write to that."""
 
 
 def sealed_reply(
@@ -139,7 +139,7 @@ def sealed_reply(
     """
     plain = tuple not in kinds
     sealed = [] if plain else [(i, o) for i, o in enumerate(outcomes) if type(o) is tuple]
-    failed = [i for i, outcome in sealed if outcome[1]]
+    failed = [i for i, outcome in sealed if len(outcome) > 1 and outcome[1]]
     pieces = [piece for _, outcome in sealed for piece in outcome[2:]]
     body = pickle.dumps((plain, compact.packed(outcomes, kinds), captured), pickling.PROTOCOL)
     if store is not None and len(body) >= beside.BIG and (piece := store.put(body)):
@@ -197,6 +197,8 @@ def _opened(outcome: Any, index: int, leases: "dict[int, Lease]") -> Any:
     """Return a plain value as it is, and what was `Sealed` unpickled."""
     if not isinstance(outcome, tuple):
         return outcome
+    if len(outcome) == 1:
+        return outcome[0]
     packed, raised, *pieces = outcome
     try:
         if raised:

@@ -12,7 +12,6 @@ of length, then the message). Elsewhere, or with ``TASKPAR_NO_NONBLOCK`` set, th
 
 import os
 import struct
-from contextlib import suppress
 from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
@@ -182,10 +181,10 @@ class ParentEnd:
         for part in _framing(message):
             view = memoryview(part)
             while view:
-                with suppress(BlockingIOError):
+                try:
                     view = view[os.write(self._writer.fileno(), view[:_PIPE_BYTES]) :]
-                    continue
-                _wait_writable(self._writer.fileno(), sentinel)
+                except BlockingIOError:
+                    _wait_writable(self._writer.fileno(), sentinel)
 
     def messages(self) -> list[bytes | memoryview]:
         """Return the messages that have arrived whole, without waiting.
