@@ -77,8 +77,8 @@ def _start(opener: Opener, method: str | None, *modules: str) -> Iterator[Figure
         yield {"seconds": time.perf_counter() - begin}
 
 
-_QUEUE = ("taskpar._engine.core", "taskpar.backends.queue")
-_POOL = ("taskpar._engine.core", "taskpar.backends.pool")
+_QUEUE = ("taskpar._engine.constant", "taskpar._engine.core", "taskpar.backends.queue")
+_POOL = ("taskpar._engine.constant", "taskpar._engine.core", "taskpar.backends.pool")
 
 
 _register(
