@@ -24,10 +24,10 @@ from .workload import Figures, Workload
 
 HERE = Path(__file__).parents[1]
 LIMIT = 30.0  # seconds for a cell of ours; what it takes tells how long the others have
-PATIENCE = 4.0  # times that long, and so many seconds besides, in which libraries are imported
-BEHIND = 3.0  # times as slow as the quickest peer: not asked again
+PATIENCE = 2.5  # times that long, and so many seconds besides, in which libraries are imported
+BEHIND = 2.0  # times as slow as the quickest peer: not asked again
 FEWEST = 3  # rounds, so that there is a median
-MOST = 15
+MOST = 11
 OURS = "queue"  # what is compared
 SET_CHILD_SUBREAPER = 36  # the number that Linux has for it
 

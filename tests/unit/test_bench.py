@@ -136,7 +136,7 @@ def test_whoever_fails_or_is_late_is_named(bench: Any) -> None:
 def test_time_is_for_those_who_are_compared(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who is far behind in the first round, late or fails is not asked again; ours comes first."""
     turns, workload = bench("turns"), bench("workload")
-    took = {"queue": 1.0, "limit": 0.1, "serial": 9.0, "mp": 2.0, "cf": 6.0, "loky": 6.1}
+    took = {"queue": 1.0, "limit": 0.1, "serial": 9.0, "mp": 2.0, "cf": 4.0, "loky": 4.1}
     asked: list[str] = []
 
     def run(_: str, name: str, __: float) -> Any:
