@@ -57,7 +57,7 @@ def _ratio(ratio: Ratio | None) -> str:
     if ratio is None:
         return ""
     spread = f"{ratio.middle:.2f} ({ratio.low:.2f}-{ratio.high:.2f})"
-    return f"{spread}, at most {ratio.bound:.2g}"
+    return f"{spread}, at most {ratio.bound:.3g}"
 
 
 def _value(row: Row, name: str) -> str:

@@ -75,7 +75,8 @@ def measure(key: str, workload: Workload, names: Sequence[str], seconds: float) 
         begin = time.monotonic()
         for name in _rotated(racing, turn):
             started = time.monotonic()
-            rounds[name].append(run(key, name, limit))
+            patience = LIMIT if name == workload.target.to else limit  # its figure is needed
+            rounds[name].append(run(key, name, patience))
             if name == OURS and not turn:
                 limit = PATIENCE * (1 + time.monotonic() - started)
         racing = [name for name in racing if _goes_on(name, workload, rounds)]
