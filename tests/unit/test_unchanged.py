@@ -176,11 +176,57 @@ def test_what_may_change_without_a_sign_is_pickled_each_time(name, pickled):
     assert len(pickled) == 3
 
 
-def test_a_function_with_a_name_needs_none_of_this():
-    """It is pickled as that, which takes no time."""
-    assert parts_of(pickling.dumps) is None
-    assert parts_of(len) is None
-    assert parts_of(Script) is None
+NAMED = """
+def plain(x): return x
+def other(x): return -x
+def bound(x, things=[]): return things
+"""
+
+
+@pytest.fixture
+def named(monkeypatch):
+    """A module that everybody can import, as far as pickling can tell."""
+    module = ModuleType("taskpar_test_named")
+    exec(NAMED, vars(module))
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    return module
+
+
+def test_a_name_is_written_down_once(named, pickled):
+    """As long as it leads to its function."""
+    constants = Constants()
+    first = constants.reference(named.plain)
+    assert constants.reference(named.plain) is first
+    assert len(pickled) == 1
+
+
+NAMINGS = {
+    "it leads elsewhere": lambda named, _: setattr(named, "plain", named.other),
+    "it leads nowhere": lambda named, _: delattr(named, "plain"),
+    "it is another": lambda _, function: setattr(function, "__qualname__", "other"),
+    "it is in another": lambda _, function: setattr(function, "__module__", "math"),
+    "it is in none": lambda _, function: setattr(function, "__module__", None),
+    "something is bound": lambda _, function: setattr(function, "__defaults__", ([],)),
+    "its module has gone": lambda named, _: sys.modules.pop(named.__name__),
+    "its module is none": lambda named, _: sys.modules.update({named.__name__: object()}),
+}
+
+
+@pytest.mark.parametrize("change", NAMINGS)
+def test_a_name_that_means_something_else_is_not_what_was_written_down(change, named):
+    """Or it is not that simple any more."""
+    function, constants = named.plain, Constants()
+    constants.reference(function)
+    NAMINGS[change](named, function)
+    assert constants.reference(function) == Constants().reference(function)
+
+
+def test_a_name_that_is_not_pickled_as_such_is_none(named, monkeypatch):
+    """What a program is made of is another's; things with a class of their own are pickled."""
+    monkeypatch.setitem(sys.modules, "package.__main__", named)
+    named.plain.__module__ = "package.__main__"
+    for thing in (named.plain, named.bound, len, Script):
+        assert parts_of(thing) is None
 
 
 def test_only_so_many_are_kept(pickled):

@@ -1,10 +1,11 @@
-"""Functions of a script, pickled once: what their bytes are made of tells whether these still hold.
+"""Functions, pickled once: what their bytes are made of tells whether these still hold.
 
 A function of ``__main__``, or one within another, travels by value, with the globals that it uses:
 pickling that takes ten times as long as all the rest of a `submit`. It may only be left out if the
 bytes would be the same. So all that goes into them is looked up, each time, and compared by
 identity; what could change and stay the same object, a list, say, or a class of the script, is no
-part that can be trusted, and its function is pickled each time.
+part that can be trusted, and its function is pickled each time. Of a function that others find by
+its name the bytes are that name: it is enough to look whether it still leads there.
 """
 
 import sys
@@ -88,11 +89,11 @@ class Pickled:
 
 
 def parts_of(function: object) -> Parts | None:
-    """Return what a function's bytes are made of; None: it has a name, or nobody can tell."""
+    """Return what a function's bytes are made of; None: nobody can tell."""
     if type(function) is not FunctionType or registered():
         return None
     if function.__module__ not in MAINS and "<" not in function.__qualname__:
-        return None
+        return _name_of(function)
     objects: list[object] = []
     try:
         firm = _takes_apart(function, objects)
@@ -103,6 +104,19 @@ def parts_of(function: object) -> Parts | None:
     packages = any(type(each) is ModuleType and "__path__" in vars(each) for each in objects)
     modules = list(sys.modules) if packages else []  # a copy: other threads may import something
     return Parts(objects, (len(modules), modules[-1] if modules else ""))
+
+
+def _name_of(function: FunctionType) -> Parts | None:
+    """Return the name of a function that is to be found by it, and to which nothing is bound."""
+    module: object = function.__module__  # a string, but for who has set it
+    name = function.__qualname__
+    if not isinstance(module, str) or "__main__" in module:  # pickling does not trust such a name
+        return None
+    home = sys.modules.get(module)
+    bound = function.__closure__ or function.__defaults__ or function.__kwdefaults__
+    if bound or type(home) is not ModuleType or vars(home).get(name) is not function:
+        return None
+    return Parts([module, name], (0, ""))
 
 
 def _takes_apart(function: FunctionType, objects: list[object]) -> bool:
