@@ -3,6 +3,7 @@
 import os
 import pickle
 import time
+from itertools import pairwise
 from multiprocessing import get_context
 
 import pytest
@@ -190,3 +191,15 @@ def test_nothing_begins_behind_a_call_that_was_found_to_be_running(row, enters, 
         assert not row.enter(5)
     else:
         assert row.enter(5)
+
+
+def test_no_two_workers_write_to_one_line_of_a_cache(board):
+    """They would take it from each other with each call: 64 bytes, fetched in pairs."""
+    rows = [board.row(place) for place in range(3)]
+    for row in rows:
+        row.arrive(4711)
+    with board.segment.memory.cast("q") as words:
+        places = [place for place, word in enumerate(words) if word == 4711]
+    for row in rows:
+        row.close()
+    assert [8 * (there - here) >= 128 for here, there in pairwise(places)] == [True, True]

@@ -61,6 +61,23 @@ def test_plain_sequences_travel_whole_and_arrive_item_by_item(items):
     assert len(packed(same, range(10**6))) < 200
 
 
+@given(
+    few=st.lists(plain, min_size=1, max_size=3),
+    many=st.lists(st.integers() | st.floats(allow_nan=False), min_size=9, max_size=20),
+    place=st.integers(0, 20),
+)
+def test_one_of_another_type_among_many_numbers_keeps_its_own(few, many, place):
+    """As True is no 1, and 1 is no 1.0."""
+    items = [*many[:place], *few, *many[place:]]
+    for some in (items, [*[1] * 9, *few, *[2] * 9], [*[1.0] * 9, *few]):
+        assert seen(crossed(same, some)) == seen(direct(same, some))
+
+
+def test_numbers_of_one_type_come_home_packed():
+    """Eight bytes each, where pickle has ten for one as large as this."""
+    assert len(running.run(packed(same, [2**62] * 1000))) < 8200
+
+
 class Number(int):
     """No plain number."""
 
