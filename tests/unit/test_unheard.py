@@ -1,4 +1,4 @@
-"""Calls that were put down for the ledger: each is taken up once, in order, in as few as it takes."""
+"""Calls that were put down for the ledger: each is taken up once, in order, as few events."""
 
 from itertools import groupby
 
