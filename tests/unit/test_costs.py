@@ -1,12 +1,12 @@
 """What workers would save: by arithmetic alone, so that every side of each bound can be seen."""
 
-from math import inf
+from math import ceil, inf
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taskpar._engine.costs import SEND_SECONDS, Costs
+from taskpar._engine.costs import SEND_SECONDS, SHORT, Costs
 
 SECONDS = st.floats(1e-9, 100.0)
 
@@ -14,8 +14,9 @@ SECONDS = st.floats(1e-9, 100.0)
 def costs(seconds: float, *, slots: int = 2, crossing: float | None = None) -> Costs:
     """Costs of calls that have taken so long twice."""
     known = Costs(slots)
-    known.measured(seconds)
-    known.measured(seconds)
+    many = max(1, ceil(SHORT / max(seconds, 1e-9)) + 1)
+    for _ in range(2):
+        known.measured(seconds * many, many)
     known.crossing = crossing
     return known
 
@@ -35,7 +36,22 @@ def test_one_measurement_is_not_enough() -> None:
 
 def test_a_call_that_took_no_time_took_some() -> None:
     """A clock may not tell it."""
-    assert costs(0.0).least > 0.0
+    known = Costs(2)
+    known.measured(0.0)
+    assert known.seconds > 0.0
+
+
+def test_what_takes_no_time_tells_nothing() -> None:
+    """Until so many calls were run that it is known how long one takes, twice."""
+    known = Costs(2)
+    for seconds, calls in ((1e-5, 1), (1e-5, 2), (SHORT, 6)):
+        known.measured(seconds, calls)
+        assert known.least == 0.0
+        assert known.gain(10**9) == 0.0
+    known.measured(SHORT, 5)
+    assert known.least == SHORT / 6
+    known.measured(SHORT / 2, 6)
+    assert known.least == 0.0
 
 
 @given(seconds=SECONDS, slots=st.integers(2, 64), left=st.integers(0, 10**6))

@@ -98,7 +98,7 @@ class Choosing(Here):
 
     def _took(self, outcomes: list[Any], start: int, seconds: float, *, failed: bool) -> None:
         if outcomes:
-            self._costs.measured(self._stretch.of(seconds) / len(outcomes))
+            self._costs.measured(self._stretch.of(seconds), len(outcomes))
         super()._took(outcomes, start, seconds, failed=failed)
 
     def _look_at(self, item: Any, outcome: Any) -> None:

@@ -9,6 +9,11 @@ WORTH = 0.8
 """What a call must cost with workers, at the most, as a part of what it costs here."""
 
 
+SHORT = 100e-6
+"""Seconds that calls must take together to tell how long one takes: what the first ones of a
+function need is not yet in the processor's caches."""
+
+
 class Costs:
     """What is known of the calls of one ``map``.
 
@@ -18,21 +23,22 @@ class Costs:
 
     def __init__(self, slots: int) -> None:
         self._slots = slots
-        self._before = 0.0
+        self._before = self._last = 0.0
         self.seconds = 0.0
         """How long a call took, when last measured; 0: never yet."""
         self.crossing: float | None = None
         """How long the data of a call takes to cross, one way; None: not looked at; inf: it
         cannot."""
 
-    def measured(self, seconds: float) -> None:
-        """Learn how long a call took."""
-        self._before, self.seconds = self.seconds, max(seconds, 1e-9)
+    def measured(self, seconds: float, calls: int = 1) -> None:
+        """Learn how long so many calls took together."""
+        self.seconds = max(seconds / calls, 1e-9)
+        self._before, self._last = self._last, self.seconds if seconds >= SHORT else 0.0
 
     @property
     def least(self) -> float:
-        """The less of the last two measurements, as the machine may be busy."""
-        return min(self._before, self.seconds)
+        """The less of the last two measurements, as the machine may be busy; 0: nobody knows."""
+        return min(self._before, self._last)
 
     @property
     def certain(self) -> bool:
