@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from statistics import median, quantiles
 from typing import Literal, NamedTuple
 
-from .pools import PEERS
+from .pools import COMPARED, PEERS
 from .turns import Rounds
 from .workload import Target, Workload
 
@@ -71,7 +71,7 @@ class Row(NamedTuple):
         return "no" if "no" in verdicts else "unclear" if "unclear" in verdicts else "yes"
 
 
-def row(key: str, workload: Workload, rounds: Rounds, ours: str = "queue") -> Row:
+def row(key: str, workload: Workload, rounds: Rounds, ours: str = COMPARED) -> Row:
     """Compare what the rounds of a workload took."""
     found = {
         name: [taken.figures[workload.figure] for taken in some if workload.figure in taken.figures]

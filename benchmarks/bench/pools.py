@@ -200,5 +200,8 @@ LIBRARIES: dict[str, Library] = {
 }
 """All that take part, by the words of ``--contenders``."""
 
-OURS = ("queue", "auto", "pool", "process", "thread")
+COMPARED = "queue"
+"""Which of ours has targets, and sets the pace."""
+
+OURS = (COMPARED, "auto", "pool", "process", "thread")
 PEERS = ("mp", "cf", "loky", "joblib", "mpire", "pebble", "dask", "ray")

@@ -19,7 +19,7 @@ from math import inf
 from pathlib import Path
 from typing import NamedTuple
 
-from .pools import PEERS
+from .pools import COMPARED, PEERS
 from .workload import Figures, Workload
 
 HERE = Path(__file__).parents[1]
@@ -28,7 +28,6 @@ PATIENCE = 2.5  # times that long, and so many seconds besides, in which librari
 BEHIND = 2.0  # times as slow as the quickest peer: not asked again
 FEWEST = 3  # rounds, so that there is a median
 MOST = 11
-OURS = "queue"  # what is compared
 SET_CHILD_SUBREAPER = 36  # the number that Linux has for it
 
 
@@ -69,7 +68,7 @@ def measure(key: str, workload: Workload, names: Sequence[str], seconds: float) 
         What each took in each round; as many for everyone who was asked again.
     """
     rounds: Rounds = {name: [] for name in names if name in workload.runs}
-    racing = sorted(rounds, key=lambda name: name != OURS)  # ours first: it sets the pace
+    racing = sorted(rounds, key=lambda name: name != COMPARED)  # ours first: it sets the pace
     limit, until = LIMIT, time.monotonic() + seconds
     for turn in range(MOST):
         begin = time.monotonic()
@@ -77,7 +76,7 @@ def measure(key: str, workload: Workload, names: Sequence[str], seconds: float) 
             started = time.monotonic()
             patience = LIMIT if name == workload.target.to else limit  # its figure is needed
             rounds[name].append(run(key, name, patience))
-            if name == OURS and not turn:
+            if name == COMPARED and not turn:
                 limit = PATIENCE * (1 + time.monotonic() - started)
         racing = [name for name in racing if _goes_on(name, workload, rounds)]
         now = time.monotonic()
@@ -90,7 +89,7 @@ def _goes_on(name: str, workload: Workload, rounds: Rounds) -> bool:
     """Whether one round more of it may tell more."""
     if any(taken.late or taken.failed for taken in rounds[name]):
         return False
-    if name in {OURS, "limit", "serial", workload.target.to}:
+    if name in {COMPARED, "limit", "serial", workload.target.to}:
         return True
     first = {who: some[0].figures.get(workload.figure) for who, some in rounds.items()}
     quickest = min((first[who] or inf for who in first if who in PEERS), default=inf)

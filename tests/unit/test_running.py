@@ -164,6 +164,8 @@ def test_a_result_is_taken_as_it_is_when_its_call_ends():
     """A later call that writes to the same object does not reach it, whichever batch it is in."""
     GROWN.clear()
     assert crossed(grown, [1, 2, 3]) == [[1], [1, 2], [1, 2, 3]]
+    GROWN.clear()
+    assert crossed(lambda number: (number, grown(number)), [1, 2]) == [(1, [1]), (2, [1, 2])]
 
 
 # ----------------------------------------------------------------------------- what is noted

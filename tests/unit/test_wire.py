@@ -91,20 +91,6 @@ def test_types_are_kept(value):
     assert type(back) is type(value)
 
 
-GROWING: list[int] = []
-
-
-def test_a_result_is_what_it_was_when_its_call_ended():
-    """Whatever later calls of the batch do to what it holds, be it in a tuple."""
-
-    def grow(number):
-        GROWING.append(number)
-        return [GROWING, (GROWING,), (number, GROWING), (number, "plain")][number]
-
-    GROWING.clear()
-    assert crossed(grow, range(4)) == [[0], ([0, 1],), (2, [0, 1, 2]), (3, "plain")]
-
-
 @given(results=st.lists(st.lists(plain, max_size=3).map(tuple), min_size=9, max_size=20))
 def test_tuples_of_plain_values_come_home_without_a_pickle_of_their_own(results):
     """Of nothing that anyone could write to is there need to keep how it was."""

@@ -27,7 +27,6 @@ from taskpar._engine.tally import Tally
 from taskpar._model.options import Options
 from taskpar._model.outcome import Error
 from taskpar._model.stats import in_units
-from taskpar._system.aside import Own
 from taskpar.errors import ExecutorClosedError, InitializerError
 
 BLOCK_SECONDS = 0.003
@@ -50,8 +49,6 @@ class Choosing(Here):
     """The job of a ``map`` of `AutoExecutor`."""
 
     _why = "all calls go to workers, as an option or the executor needs them"
-    _stretch: Own
-    """That of the block which is run: on a busy machine a call must not seem to be long."""
     _starting: threading.Thread | None = None
     """Starts workers, while calls go on here."""
 
@@ -88,7 +85,6 @@ class Choosing(Here):
 
     def _run(self, items: Any, start: int, outcomes: list[Any]) -> None:
         watch = self._watched() if self._next - start == 1 else None
-        self._stretch = Own()
         try:
             super()._run(items, start, outcomes)
         finally:
@@ -98,7 +94,7 @@ class Choosing(Here):
 
     def _took(self, outcomes: list[Any], start: int, seconds: float, *, failed: bool) -> None:
         if outcomes:
-            self._costs.measured(self._stretch.of(seconds), len(outcomes))
+            self._costs.measured(seconds, len(outcomes))
         super()._took(outcomes, start, seconds, failed=failed)
 
     def _look_at(self, item: Any, outcome: Any) -> None:

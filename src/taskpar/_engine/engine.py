@@ -15,12 +15,12 @@ code of a user. What the ledger says is done by the thread that brought the even
 to its worker from the thread that submitted it.
 """
 
+import os
 import threading
 from collections import deque
 from collections.abc import Callable
 from contextlib import nullcontext
 from itertools import count
-from os import getpid
 from time import monotonic
 from typing import cast
 
@@ -53,7 +53,7 @@ class Engine:
         self._lock = threading.RLock()  # the garbage collector may come here anywhere
         self.jobs: dict[int, Job] = {}
         self._numbers = count()
-        self._pid = getpid()
+        self._pid = os.getpid()
         self._lifetime = Lifetime(backend)
         self._cause: BaseException | None = None
         self._unstarted: BaseException | None = None
@@ -96,7 +96,7 @@ class Engine:
         Raises:
             ExecutorClosedError: It was.
         """
-        if self._pid != getpid():
+        if self._pid != os.getpid():
             raise ExecutorClosedError(
                 f"the executor belongs to process {self._pid}, from which this one was forked: "
                 "make another one here"
@@ -153,8 +153,7 @@ class Engine:
         Raises:
             ExecutorClosedError: After `shutdown`.
         """
-        if self.closed or self._ledger.broken or self._pid != getpid():
-            self.check_open()
+        self.check_open()
         put_down = (number, call, rules)
         self._unheard.add(put_down)
         if self._ledger.full and not self.closed:
@@ -322,7 +321,7 @@ class Engine:
 
         With ``kill``, workers that can be stopped are stopped, whatever they do.
         """
-        if self._pid != getpid():
+        if self._pid != os.getpid():
             return  # the workers are those of the process that this one was forked from
         self.closed = True  # before the ledger learns of it: see `submit_soon`
         with self._lock:

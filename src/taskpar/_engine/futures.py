@@ -95,7 +95,11 @@ class LeanFuture(Future[Any]):
         """Return the result, or raise what the call raised, or `TimeoutError`."""
         if self._state == _FINISHED and self._exception is None:
             return self._result
-        return super().result(timeout)
+        return super().result(self._left(timeout))
+
+    def _left(self, timeout: float | None) -> float | None:
+        """Return how many seconds are left to wait, when all that can be done meanwhile is done."""
+        return timeout
 
 
 class HeardFuture(LeanFuture):
@@ -108,18 +112,14 @@ class HeardFuture(LeanFuture):
     def __init__(self, engine: "Engine") -> None:
         self._engine = engine
 
-    def result(self, timeout: float | None = None) -> Any:
-        """Return the result, or raise what the call raised, or `TimeoutError`."""
-        if self._state == _FINISHED and self._exception is None:
-            return self._result
-        return super().result(timeout if self.done() else self._heard(timeout))
-
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """Return what the call raised, or None; raise `TimeoutError` if it is not home in time."""
-        return super().exception(timeout if self.done() else self._heard(timeout))
+        return super().exception(self._left(timeout))
 
-    def _heard(self, timeout: float | None) -> float | None:
+    def _left(self, timeout: float | None) -> float | None:
         """Hear the result; return how many seconds are left to wait for it."""
+        if self.done():
+            return timeout
         deadline = None if timeout is None else monotonic() + timeout
         self._engine.hear(self.done, deadline)
         while not self.done():

@@ -93,6 +93,7 @@ class _Bare:
 
 
 _FIRST: tuple[int, Sequence[str]] = (1, ())
+"""Of a call that was not tried again: which attempt it was, and what is told of others."""
 
 
 class Attempts:
@@ -127,7 +128,7 @@ class Attempts:
 
     def made(self, call: int) -> tuple[int, Sequence[str]]:
         """Return which attempt of a call is home, and what is told of the others; forget it."""
-        return self._made.pop(call, _FIRST) if self._made else _FIRST
+        return self._made.pop(call, _FIRST)
 
     def replay(self, start: int, stop: int) -> None:
         """Tell what earlier attempts of calls that are home have logged, warned of and printed."""
