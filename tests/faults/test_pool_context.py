@@ -180,7 +180,7 @@ def test_only_who_reads_answers_is_told_that_there_are_some(start, tmp_path):
     assert busy.wait(WITHIN)
     results = lonely.context._results
     assert eventually(lambda: not results.empty(), WITHIN)  # the answer of the second task
-    assert not wait([results._reader], 0)
+    told = wait([results._reader], 0)
     gate.set()
     lonely.pool.close()
     assert wait([lonely.process.sentinel], WITHIN)
@@ -188,6 +188,7 @@ def test_only_who_reads_answers_is_told_that_there_are_some(start, tmp_path):
     lonely.context.cut()
     lonely.end()
     assert lonely.answers == [1, b"\0"]
+    assert not told
 
 
 def blob(note, size):

@@ -147,7 +147,7 @@ def test_time_is_for_those_who_are_compared(bench: Any, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(turns, "run", run)
     names = ["serial", "limit", "queue", "mp", "cf", "loky", "joblib", "mpire", "pebble"]
-    some = workload.Workload("", dict.fromkeys(names), workload.Target(peer=1))
+    some = workload.Workload("", dict.fromkeys(names), workload.Target(peer=1, to="mpire"))
     rounds = turns.measure("key", some, names, 0)
     assert asked[0] == "queue"
     assert {name for name in names if len(rounds[name]) == 3} == {*took} - {"loky"}
