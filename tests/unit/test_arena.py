@@ -102,6 +102,64 @@ def test_memory_is_used_again() -> None:
     assert len(places) == 1
 
 
+def written_anew(arena: Arena, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Where is written without a mapping, as to memory that was not used before."""
+    places: list[int] = []
+    write = arena.segment.write
+
+    def noted(data: "memoryview | bytes", first: int) -> None:
+        places.append(first)
+        write(data, first)
+
+    monkeypatch.setattr(arena.segment, "write", noted)
+    return places
+
+
+def test_memory_that_is_used_again_is_written_through_a_mapping(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Which is quicker; where the system has it back it is new."""
+    arena, shelf = sides()
+    anew = written_anew(arena, monkeypatch)
+    for _ in range(3):
+        shelf.lease(put(arena, bytes(300_000))).view()
+    assert len(anew) == 1
+    monkeypatch.setattr(module, "KEPT", 0)
+    shelf.lease(put(arena, bytes(300_000)))
+    assert len(anew) == 1
+    shelf.lease(put(arena, bytes(300_000)))
+    assert len(anew) == 2
+
+
+def test_what_was_given_back_before_its_loan_was_let_go_is_used_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As are all of them while nobody dies."""
+    arena, shelf = sides()
+    anew = written_anew(arena, monkeypatch)
+    for _ in range(3):
+        loan = Loan(arena)
+        piece = loan.put(bytes(300_000))
+        assert piece is not None
+        shelf.lease(piece)
+        assert not loan.is_out()
+        del loan
+    assert len(anew) == 1
+
+
+def test_what_a_dead_reader_had_is_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    """He may have given the memory back to the system, and died before he said so."""
+    arena, _ = sides()
+    anew = written_anew(arena, monkeypatch)
+    for _ in range(2):
+        loan = Loan(arena)
+        piece = loan.put(bytes(300_000))
+        assert piece is not None
+        arena.segment.forget(piece[1], 300_000)
+        del loan
+    assert len(anew) == 2
+
+
 def test_what_has_no_room_is_refused_until_there_is_some() -> None:
     """Nothing is overwritten, and nothing raises."""
     arena, shelf = sides(2 * PAGE)

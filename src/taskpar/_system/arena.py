@@ -9,9 +9,10 @@ A pipe copies four times over, in steps of its own size; a memory file is writte
 once. Memory that is touched for the first time costs several times as much as memory that is used
 again, so it is kept, up to `KEPT` bytes.
 
-Whether a piece is lent is a byte that both sides see: the writer sets it, the reader clears it.
-So nothing need be sent for a piece to be given back, and neither side waits for the other. What a
-reader who died had not given back, the writer takes back (`Loan`).
+Whether a piece is lent is a byte that both sides see: the writer sets it, the reader clears it, or
+says that the system has the memory. So nothing need be sent for a piece to be given back, and
+neither side waits for the other. What a reader who died had not given back, the writer takes back
+(`Loan`).
 """
 
 import os
@@ -20,6 +21,7 @@ from contextlib import contextmanager
 from mmap import ACCESS_COPY, ALLOCATIONGRANULARITY, mmap
 from typing import TYPE_CHECKING
 
+from taskpar._system.pages import Pages
 from taskpar._system.segment import Segment
 from taskpar._system.shared_file import nameless_memory
 
@@ -44,16 +46,21 @@ Piece = tuple[int, int, int]
 
 _SLOTS = 1 << 14
 
+_KEPT, _LENT, _GONE = range(3)
+"""What the byte of a piece says: given back, lent, given back to the system as well."""
+
 
 class Arena:
     """The writer's side.
 
     Args:
         segment: The memory.
+        near: How many bytes of it the writer may map.
     """
 
-    def __init__(self, segment: Segment) -> None:
+    def __init__(self, segment: Segment, near: int = 0) -> None:
         self.segment = segment
+        self._pages = Pages(segment, near)
         self._states = segment.window(0, _SLOTS)
         self._free = [(_SLOTS, segment.size - _SLOTS)]
         self._slots: list[int] = []  # those that were given back
@@ -65,7 +72,7 @@ class Arena:
     def made(cls, size: int) -> "Arena | None":
         """Make an arena of so many bytes; None: this system has no memory for it."""
         segment = memory_for(size)
-        return None if segment is None else cls(segment)
+        return None if segment is None else cls(segment, KEPT)
 
     def put(self, data: "memoryview | bytes") -> Piece | None:
         """Lay data down; return where, or None if there is no room."""
@@ -76,7 +83,7 @@ class Arena:
         if piece is None:
             return None
         try:
-            self.segment.write(data, piece[1])
+            self._pages.write(data, piece[1])
         except OSError:  # the system has no memory left
             self._returned.append(piece)
             return None
@@ -91,7 +98,7 @@ class Arena:
 
     def is_lent(self, piece: Piece) -> bool:
         """Tell whether somebody may still look at a piece."""
-        return self._lent.get(piece[0]) is piece and bool(self._states[piece[0]])
+        return self._lent.get(piece[0]) is piece and self._states[piece[0]] == _LENT
 
     def close(self) -> None:
         """Let the memory go: there is no room any more."""
@@ -99,6 +106,7 @@ class Arena:
             self._free.clear()
             self._lent.clear()
             self._states.release()
+            self._pages.close()
             self.segment.close()
 
     def _reserve(self, size: int) -> Piece | None:
@@ -111,8 +119,8 @@ class Arena:
                 self._free[number : number + 1] = left
                 slot = self._slots.pop() if self._slots else len(self._lent)
                 piece = (slot, first, size)
-                self._lent[piece[0]] = piece
-                self._states[piece[0]] = 1
+                self._lent[slot] = piece
+                self._states[slot] = _LENT
                 return piece
         return None
 
@@ -120,10 +128,12 @@ class Arena:
         """Make room of what has been given back."""
         while self._returned:
             piece = self._returned.pop()
-            if self._lent.get(piece[0]) is piece:
-                self._states[piece[0]] = 0
-        over = [piece for slot, piece in self._lent.items() if not self._states[slot]]
+            if self.is_lent(piece):  # its reader is dead, and may just have been giving it back
+                self._states[piece[0]] = _GONE
+        over = [piece for slot, piece in self._lent.items() if self._states[slot] != _LENT]
         for slot, first, size in over:
+            if self._states[slot] == _GONE:
+                self._pages.gone(first, size)
             del self._lent[slot]
             self._slots.append(slot)
             self._free.append((first, _rounded(size)))
@@ -226,7 +236,7 @@ class Shelf:
             self._kept += size if stays else 0
         if not stays:
             self.segment.forget(first, _rounded(size))
-        self._states[slot] = 0
+        self._states[slot] = _KEPT if stays else _GONE
 
 
 class Lease:
