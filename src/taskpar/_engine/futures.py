@@ -93,9 +93,10 @@ class LeanFuture(Future[Any]):
 
     def result(self, timeout: float | None = None) -> Any:
         """Return the result, or raise what the call raised, or `TimeoutError`."""
+        left = timeout if self._state == _FINISHED else self._left(timeout)
         if self._state == _FINISHED and self._exception is None:
             return self._result
-        return super().result(self._left(timeout))
+        return super().result(left)
 
     def _left(self, timeout: float | None) -> float | None:
         """Return how many seconds are left to wait, when all that can be done meanwhile is done."""
