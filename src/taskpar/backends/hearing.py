@@ -91,6 +91,9 @@ class Hearing:
         """
         if ctrl_c.in_main_thread() and _has_handlers():
             return  # they may raise anywhere, also between reading a result and keeping it
+        if not self.rests:
+            self._missed = True
+            return
         hearing = False
         try:
             with ctrl_c.later():
