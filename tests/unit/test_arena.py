@@ -115,6 +115,14 @@ def written_anew(arena: Arena, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return places
 
 
+def lent(arena: Arena) -> tuple[Loan, Piece]:
+    """Lay data down for a message."""
+    loan = Loan(arena)
+    piece = loan.put(bytes(300_000))
+    assert piece is not None
+    return loan, piece
+
+
 def test_memory_that_is_used_again_is_written_through_a_mapping(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -138,9 +146,7 @@ def test_what_was_given_back_before_its_loan_was_let_go_is_used_again(
     arena, shelf = sides()
     anew = written_anew(arena, monkeypatch)
     for _ in range(3):
-        loan = Loan(arena)
-        piece = loan.put(bytes(300_000))
-        assert piece is not None
+        loan, piece = lent(arena)
         shelf.lease(piece)
         assert not loan.is_out()
         del loan
@@ -152,9 +158,7 @@ def test_what_a_dead_reader_had_is_new(monkeypatch: pytest.MonkeyPatch) -> None:
     arena, _ = sides()
     anew = written_anew(arena, monkeypatch)
     for _ in range(2):
-        loan = Loan(arena)
-        piece = loan.put(bytes(300_000))
-        assert piece is not None
+        loan, piece = lent(arena)
         arena.segment.forget(piece[1], 300_000)
         del loan
     assert len(anew) == 2
