@@ -24,6 +24,8 @@ from taskpar import (
 )
 from taskpar import ambient as default
 from taskpar._engine import choosing
+from taskpar._engine.backend import Report
+from taskpar.backends.queue import QueueBackend
 
 HERE = os.getpid()
 
@@ -71,6 +73,45 @@ def test_what_is_slow_goes_to_workers_and_begins_here(no_call_is_long: None) -> 
         assert results.report.startswith(f"calls from {begin} on went to 2 workers: one takes ")
         again = executor.map(partial(work, 0.005), range(100))
         assert list(again).count(HERE) < 50, "they are there by now"
+
+
+def begun_by(monkeypatch: pytest.MonkeyPatch, error: Exception | None = None) -> list[str]:
+    """Note which threads begin a backend; with an error, it cannot be begun."""
+    threads: list[str] = []
+    begin = QueueBackend.start
+
+    def noted(self: QueueBackend, report: Report) -> None:
+        threads.append(threading.current_thread().name)
+        if error is not None:
+            raise error
+        begin(self, report)
+
+    monkeypatch.setattr(QueueBackend, "start", noted)
+    return threads
+
+
+def test_the_backend_is_begun_by_who_reads(
+    no_call_is_long: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not in a thread beside calls that keep the interpreter to themselves."""
+    threads = begun_by(monkeypatch)
+    with AutoExecutor(2) as executor:
+        assert set(executor.map(partial(work, 0.005), range(400))) > {HERE}
+    assert threads == [threading.current_thread().name]
+
+
+def test_where_no_worker_can_be_started_all_calls_run_here(
+    no_call_is_long: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each once, and nothing is printed or raised."""
+    begun = begun_by(monkeypatch, OSError(24, "Too many open files"))
+    counter = SharedCounter()
+    with AutoExecutor(2) as executor:
+        times = [0.001] * 600
+        assert list(executor.map(partial(counted, counter), times)) == times
+        assert executor.workers() == ()
+    assert len(begun) == 2, "by who starts workers, and by who hands over"
+    assert counter.value == len(times)
 
 
 def test_a_long_call_does_not_hold_up_those_behind_it() -> None:

@@ -119,10 +119,7 @@ class Choosing(Here):
         if started:
             self.hand_over()
         elif self._starting is None:
-            self._starting = threading.Thread(
-                target=self._start_workers, name="taskpar-start", daemon=True
-            )
-            self._starting.start()
+            self._start_beside()
 
     def _look_at_crossing(self, item: Any, outcome: Any) -> None:
         """Measure what it takes to pack what one call needs and gives."""
@@ -145,6 +142,22 @@ class Choosing(Here):
     def _figures(self, left: int) -> str:
         known = "" if self._source.exhausted else "maybe "
         return f"one takes {in_units(self._costs.seconds)}, {known}{left:,} left"
+
+    def _start_beside(self) -> None:
+        """Start workers, while calls go on here.
+
+        The backend is begun before that: what it imports would take several times as long in a
+        thread beside calls that keep the interpreter to themselves.
+        """
+        try:
+            self._engine.check_open()
+            self._engine.start()
+            self._starting = threading.Thread(
+                target=self._start_workers, name="taskpar-start", daemon=True
+            )
+            self._starting.start()
+        except Exception:  # noqa: BLE001  # it is closed, or nothing is left: who hands over knows
+            self.hand_over()
 
     def _start_workers(self) -> None:
         """Start them, all at once."""

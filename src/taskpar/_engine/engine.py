@@ -74,7 +74,7 @@ class Engine:
             InitializerError: No worker can be made.
         """
         self.check_open()
-        self._start()
+        self.start()
         with self._lock:
             self.check_open()
             number = next(self._numbers)
@@ -82,7 +82,12 @@ class Engine:
         self._sweep()
         return number
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Start the backend, unless that has been done.
+
+        Raises:
+            ExecutorClosedError: The program ends.
+        """
         if self._lifetime.started:
             return
         if not threading.main_thread().is_alive():
