@@ -86,10 +86,13 @@ def workload(
 
 
 def _warm(library: Library, body: Body) -> Iterator[Figures]:
-    """Let the workers start, so that their start is in no time that is told."""
+    """Let the workers start, so that their start is in no time that is told.
+
+    `AutoExecutor` starts some only for calls that are worth it.
+    """
     with library.open(None) as pool:
         list(pool.map(tasks.double, range(2 * WORKERS)))
-        list(pool.map(tasks.nap, [0.01] * 2 * WORKERS))
+        list(pool.map(tasks.nap, [0.05] * 2 * WORKERS))
         yield from body(pool)
 
 
