@@ -20,6 +20,8 @@ _PROC = Path("/proc")
 _SHM = Path("/dev/shm")
 _WATCHER = "taskpar-exit"  # the one thread of a process that the library keeps
 SEMAPHORES = f"mp{os.getpid()}"
+_BEFORE = frozenset(os.listdir(_SHM) if _SHM.exists() else ())
+"""Left by others, whose numbers may be used again."""
 _STANDARD = {"0", "1", "2"}  # pytest captures them, or not
 _SERVICES = (
     b"multiprocessing.forkserver",
@@ -157,7 +159,7 @@ def name_semaphores() -> None:
 
 def shared_memory_names(semaphores: str = SEMAPHORES) -> frozenset[str]:
     """Name shared memory of ours on this machine; semaphores are ours that begin like this."""
-    names = os.listdir(_SHM) if _SHM.exists() else []
+    names = set(os.listdir(_SHM)) - _BEFORE if _SHM.exists() else set()
     ours = {name for name in names if name.startswith(f"sem.{semaphores}-")}
     notes = {name for name in names if name.startswith("taskpar-")}
     return frozenset(ours | {note for note in notes if not _is_of_others(note)})

@@ -32,6 +32,11 @@ class Told(Segment):
         super().write(data, first)
 
 
+def pages_of(segment: Segment, near: int) -> Pages:
+    """The pages of a segment, of which so many bytes are near."""
+    return Pages(segment, segment.window(0, segment.size)[:near])
+
+
 def content_of(segment: Segment, first: int, size: int) -> bytes:
     """What lies there, as another process would read it."""
     data = bytearray(size)
@@ -49,7 +54,7 @@ def segment() -> Iterator[Told]:
 
 def test_what_is_there_is_written_through_a_mapping(segment: Told) -> None:
     """From the second time on, also a part of it, and what begins or ends elsewhere."""
-    pages = Pages(segment, NEAR)
+    pages = pages_of(segment, NEAR)
     pages.write(b"a" * 3 * PAGE, PAGE)
     assert segment.written == [(PAGE, 3 * PAGE)]
     pages.write(b"b" * (2 * PAGE + 1), PAGE)
@@ -61,7 +66,7 @@ def test_what_is_there_is_written_through_a_mapping(segment: Told) -> None:
 
 def test_new_pages_are_never_written_through_a_mapping(segment: Told) -> None:
     """Nor what is partly new: there may be no memory for them, which only a system call tells."""
-    pages = Pages(segment, NEAR)
+    pages = pages_of(segment, NEAR)
     for first, size in [(0, PAGE), (0, 2 * PAGE), (PAGE, 2 * PAGE), (4 * PAGE, 1)]:
         pages.write(b"x" * size, first)
         assert segment.written[-1] == (first, size)
@@ -69,7 +74,7 @@ def test_new_pages_are_never_written_through_a_mapping(segment: Told) -> None:
 
 def test_pages_that_have_gone_are_new(segment: Told) -> None:
     """The system has their memory; their neighbours are there."""
-    pages = Pages(segment, NEAR)
+    pages = pages_of(segment, NEAR)
     pages.write(b"x" * NEAR, 0)
     segment.forget(2 * PAGE, 2 * PAGE)
     pages.gone(2 * PAGE, PAGE + 1)
@@ -83,7 +88,7 @@ def test_pages_that_have_gone_are_new(segment: Told) -> None:
 @pytest.mark.parametrize("near", [0, NEAR])
 def test_what_is_far_is_never_mapped(segment: Told, near: int) -> None:
     """Address space and resident memory of the writer are bounded."""
-    pages = Pages(segment, near)
+    pages = pages_of(segment, near)
     expected = []
     for first, size in [(near, PAGE), (max(0, near - PAGE), 2 * PAGE), (2 * NEAR - PAGE, PAGE)] * 2:
         pages.write(b"x" * size, first)
@@ -94,29 +99,13 @@ def test_what_is_far_is_never_mapped(segment: Told, near: int) -> None:
     assert segment.written == expected
 
 
-def test_where_no_mapping_can_be_made_it_is_written_all_the_same(
-    segment: Told, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """No address space is left."""
-
-    def full(*_: object) -> memoryview:
-        raise OSError(12, "Cannot allocate memory")
-
-    monkeypatch.setattr(segment, "window", full)
-    pages = Pages(segment, NEAR)
-    for data in (b"a" * PAGE, b"b" * PAGE):
-        pages.write(data, 0)
-        assert content_of(segment, 0, PAGE) == data
-    assert len(segment.written) == 2
-
-
 @given(data=st.data())
 def test_all_that_is_written_is_there(data: st.DataObject) -> None:
     """In any order, of any size and shape, in steps or at once: as a `bytearray` has it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "STEP", data.draw(st.sampled_from([100, PAGE, STEP])))
         segment, expected = Segment(2 * NEAR), bytearray(2 * NEAR)
-        pages = Pages(segment, data.draw(st.sampled_from([NEAR, 2 * NEAR])))
+        pages = pages_of(segment, data.draw(st.sampled_from([0, NEAR, 2 * NEAR])))
         if data.draw(st.booleans()):
             pages.write(bytes(2 * NEAR), 0)
         for number in range(1, data.draw(st.integers(1, 12)) + 1):
@@ -131,7 +120,7 @@ def test_all_that_is_written_is_there(data: st.DataObject) -> None:
 def test_threads_write_at_once_each_to_pages_of_its_own() -> None:
     """Nobody's bytes are lost."""
     segment = Segment(64 * PAGE)
-    pages = Pages(segment, 64 * PAGE)
+    pages = pages_of(segment, 64 * PAGE)
 
     def write(number: int) -> None:
         for turn in range(50):
@@ -149,7 +138,7 @@ def test_threads_write_at_once_each_to_pages_of_its_own() -> None:
 
 def test_closed_pages_let_the_memory_go(segment: Told) -> None:
     """The mapping with them: what is written then goes to the system, which tells."""
-    pages = Pages(segment, NEAR)
+    pages = pages_of(segment, NEAR)
     for _ in range(2):
         pages.write(b"x", 0)
     pages.close()

@@ -14,6 +14,14 @@ from taskpar._engine import source as module
 from taskpar._engine.source import Slices, Stream, sized, source_of
 
 
+@pytest.fixture(autouse=True, scope="module")
+def no_time_passes():
+    """However busy the machine is: what takes too long to be read is read another time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "monotonic", float)
+        yield
+
+
 class Recorded(Iterator):
     """An iterator that remembers how often it was asked, and raises where it is told to."""
 

@@ -60,8 +60,9 @@ class Arena:
 
     def __init__(self, segment: Segment, near: int = 0) -> None:
         self.segment = segment
-        self._pages = Pages(segment, near)
-        self._states = segment.window(0, _SLOTS)
+        mapped = segment.window(0, min(max(near, _SLOTS), segment.size))
+        self._pages = Pages(segment, mapped[:near])
+        self._states = mapped[:_SLOTS]
         self._free = [(_SLOTS, segment.size - _SLOTS)]
         self._slots: list[int] = []  # those that were given back
         self._lent: dict[int, Piece] = {}

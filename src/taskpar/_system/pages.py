@@ -7,7 +7,6 @@ written before is written through a mapping half as quickly again: there the pag
 Source: pwrite(2), mmap(2) "SIGBUS".
 """
 
-from contextlib import suppress
 from mmap import ALLOCATIONGRANULARITY as PAGE
 
 from taskpar._system.segment import Segment
@@ -21,23 +20,22 @@ class Pages:
 
     Args:
         segment: The memory.
-        near: How many bytes of it may be mapped, from the first on; they are counted as this
-            process's own, in address space and resident memory.
+        near: Its first pages, as they are mapped here; they count as this process's own, in address
+            space and, once written to, in resident memory. There may be none.
     """
 
-    def __init__(self, segment: Segment, near: int) -> None:
+    def __init__(self, segment: Segment, near: memoryview) -> None:
         self._segment = segment
-        self._there = bytearray(-(-min(near, segment.size) // PAGE))
+        self._near = near
+        self._there = bytearray(len(near) // PAGE)
         """Whether a page has been written to, and is there."""
-        self._memory: memoryview | None = None
 
     def write(self, data: "memoryview | bytes", first: int) -> None:
         """Write data to a place that begins with a page; OSError if there is no memory for it."""
         size = memoryview(data).nbytes
         whole = slice(first // PAGE, -(-(first + size) // PAGE))
-        memory = self._mapped() if self._are_there(whole) else None
-        if memory is not None:
-            _copy(memoryview(data).cast("B"), memory[first : first + size])
+        if whole.stop <= len(self._there) and 0 not in self._there[whole]:
+            _copy(memoryview(data).cast("B"), self._near[first : first + size])
             return
         self._segment.write(data, first)
         if whole.stop <= len(self._there):
@@ -51,16 +49,7 @@ class Pages:
     def close(self) -> None:
         """Let go of the mapping: nothing is written any more."""
         self._there = bytearray()
-        self._memory = None
-
-    def _are_there(self, whole: slice) -> bool:
-        return whole.stop <= len(self._there) and 0 not in self._there[whole]
-
-    def _mapped(self) -> memoryview | None:
-        if self._memory is None:
-            with suppress(OSError):  # no address space is left: it is written all the same
-                self._memory = self._segment.window(0, len(self._there) * PAGE)
-        return self._memory
+        self._near.release()
 
 
 def _copy(data: memoryview, place: memoryview) -> None:
