@@ -138,10 +138,13 @@ def test_threads_write_at_once_each_to_pages_of_its_own() -> None:
 
 def test_closed_pages_let_the_memory_go(segment: Told) -> None:
     """The mapping with them: what is written then goes to the system, which tells."""
-    pages = pages_of(segment, NEAR)
+    near = segment.window(0, NEAR)
+    pages = Pages(segment, near)
     for _ in range(2):
         pages.write(b"x", 0)
     pages.close()
+    with pytest.raises(ValueError, match="released"):
+        near[0]
     segment.close()
     with pytest.raises(ValueError, match="closed"):
         pages.write(b"x", 0)
