@@ -295,7 +295,8 @@ def test_pain_28_a_worker_that_grows_is_replaced_between_two_calls(bench, recwar
         assert [number for number, _ in seen] == list(range(12))
         pids = [pid for _, pid in seen]
         assert max(map(pids.count, pids)) <= 3
-    assert len(recwarn) == 0
+    told = [str(each.message) for each in recwarn]
+    assert [each for each in told if "forked" not in each] == []  # another test may have a thread
 
 
 def grow_at_2(number):
