@@ -8,7 +8,6 @@ SEND_SECONDS = 0.3e-6
 WORTH = 0.8
 """What a call must cost with workers, at the most, as a part of what it costs here."""
 
-
 SHORT = 100e-6
 """Seconds that calls must take together to tell how long one takes: what the first ones of a
 function need is not yet in the processor's caches."""

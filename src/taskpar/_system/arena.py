@@ -46,7 +46,7 @@ Piece = tuple[int, int, int]
 
 _SLOTS = 1 << 14
 
-_KEPT, _LENT, _GONE = range(3)
+_BACK, _LENT, _GONE = range(3)
 """What the byte of a piece says: given back, lent, given back to the system as well."""
 
 
@@ -237,7 +237,7 @@ class Shelf:
             self._kept += size if stays else 0
         if not stays:
             self.segment.forget(first, _rounded(size))
-        self._states[slot] = _KEPT if stays else _GONE
+        self._states[slot] = _BACK if stays else _GONE
 
 
 class Lease:

@@ -33,7 +33,7 @@ class Pages:
     def write(self, data: "memoryview | bytes", first: int) -> None:
         """Write data to a place that begins with a page; OSError if there is no memory for it."""
         size = memoryview(data).nbytes
-        whole = slice(first // PAGE, -(-(first + size) // PAGE))
+        whole = _whole(first, size)
         if whole.stop <= len(self._there) and 0 not in self._there[whole]:
             _copy(memoryview(data).cast("B"), self._near[first : first + size])
             return
@@ -43,13 +43,18 @@ class Pages:
 
     def gone(self, first: int, size: int) -> None:
         """Take it that pages may have been given back to the system."""
-        whole = slice(*slice(first // PAGE, -(-(first + size) // PAGE)).indices(len(self._there)))
+        whole = slice(*_whole(first, size).indices(len(self._there)))
         self._there[whole] = bytes(whole.stop - whole.start)
 
     def close(self) -> None:
         """Let go of the mapping: nothing is written any more."""
         self._there = bytearray()
         self._near.release()
+
+
+def _whole(first: int, size: int) -> slice:
+    """Return the pages of which bytes are a part."""
+    return slice(first // PAGE, -(-(first + size) // PAGE))
 
 
 def _copy(data: memoryview, place: memoryview) -> None:

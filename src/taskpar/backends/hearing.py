@@ -91,13 +91,11 @@ class Hearing:
         """
         if ctrl_c.in_main_thread() and _has_handlers():
             return  # they may raise anywhere, also between reading a result and keeping it
-        if not self.rests:
-            self._missed = True
-            return
         hearing = False
         try:
-            with ctrl_c.later():
-                hearing = self._ears.acquire(blocking=False)
+            if self.rests:
+                with ctrl_c.later():
+                    hearing = self._ears.acquire(blocking=False)
             if not hearing:
                 self._missed = True
                 return
@@ -108,8 +106,8 @@ class Hearing:
                     break
                 self._hear(ctrl_c.patience(seconds), True)
         finally:
-            with ctrl_c.later():
-                if hearing:
+            if hearing:
+                with ctrl_c.later():
                     self._ears.release()
                     if not self._quiet() or self._over():
                         self.call()
